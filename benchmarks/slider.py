@@ -1,0 +1,167 @@
+"""The live panel against the other ways to put p under a slider, in a real JupyterLab."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from statistics import median
+
+import nbformat
+
+from benchmarks.rows import Row
+from tests.lab import NO_CHROMIUM, Delay, Notebook, Server, chromium, find_chromium
+
+WAYS = {
+    "interact": """
+import ipywidgets as w
+import matplotlib.pyplot as plt
+def draw(index):
+    figure = plt.figure(figsize=(8.4, 4), dpi=100)
+    scene(figure, 0)(index / 100)
+    plt.show()
+_ = w.interact(draw, index=w.IntSlider(50, 0, 100))
+""",
+    "ipympl": """
+%matplotlib widget
+import ipywidgets as w
+import matplotlib.pyplot as plt
+with plt.ioff():
+    figure = plt.figure(figsize=(8.4, 4), dpi=100)
+figure.canvas.header_visible = figure.canvas.footer_visible = False
+show = scene(figure, 0)
+slider = w.IntSlider(50, 0, 100)
+def moved(_):
+    show(slider.value / 100)
+    figure.canvas.draw_idle()
+slider.observe(moved, 'value')
+moved(None)
+w.VBox([slider, figure.canvas])
+""",
+    "Image": """
+import io
+import ipywidgets as w
+from matplotlib.figure import Figure
+slider, image = w.IntSlider(50, 0, 100), w.Image(width=840, height=400)
+def moved(_):
+    figure = Figure(figsize=(8.4, 4), dpi=100)
+    scene(figure, 0)(slider.value / 100)
+    file = io.BytesIO()
+    figure.savefig(file, dpi=100)
+    image.value = file.getvalue()
+slider.observe(moved, 'value')
+moved(None)
+w.VBox([slider, image])
+""",
+    "Panel": """
+from dlcourse.live import Panel
+panel = Panel(scene)
+panel
+""",
+}
+PREPARE = """
+from slider_scene import scene
+%config InlineBackend.print_figure_kwargs = {'bbox_inches': None}
+"""
+
+# the milliseconds from an action to the first frame in which the wanted number is visible
+_WATCH = """
+window.shown = index => window.barCode(window.visiblePicture(window.cellOutput(index)));
+window.until = (index, wanted, act) => new Promise((resolve, reject) => {
+  let start;
+  const look = () => {
+    if (window.shown(index) === wanted) resolve(performance.now() - start);
+    else if (performance.now() - start > 20000) reject(new Error('never showed ' + wanted));
+    else requestAnimationFrame(look);
+  };
+  // a person presses at any moment between two frames
+  setTimeout(() => {
+    start = performance.now();
+    act();
+    requestAnimationFrame(look);
+  }, 17 * Math.random());
+});
+window.drag = (index, steps, milliseconds) => new Promise(resolve => {
+  const output = window.cellOutput(index);
+  const box = output.querySelector('.noUi-base').getBoundingClientRect();
+  const y = box.top + box.height / 2;
+  const event = (type, step) => new MouseEvent(type, {bubbles: true, cancelable: true,
+    clientX: box.left + box.width * step / steps, clientY: y, buttons: 1, view: window});
+  const seen = new Set();
+  const start = performance.now();
+  let step = 0;
+  output.querySelector('.noUi-touch-area').dispatchEvent(event('mousedown', 0));
+  const look = () => {
+    const number = window.shown(index);
+    if (number !== null) seen.add(number);
+    const due = Math.min(steps, Math.floor((performance.now() - start) / milliseconds * steps));
+    if (due > step) document.body.dispatchEvent(event('mousemove', step = due));
+    if (performance.now() - start < milliseconds) requestAnimationFrame(look);
+    else { document.body.dispatchEvent(event('mouseup', steps)); resolve(seen.size); }
+  };
+  requestAnimationFrame(look);
+});
+null;  // a function would be called
+"""
+
+_KEY = """([index, key, wanted]) => window.until(index, wanted, () =>
+  window.cellOutput(index).querySelector('.noUi-handle').dispatchEvent(
+    new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true})))"""
+_CLICK = """([index, wanted]) => window.until(index, wanted, () =>
+  window.cellOutput(index).querySelector('button').click())"""
+_WAIT = "([index, wanted]) => window.until(index, wanted, () => {})"
+
+
+def _write_notebooks(folder: Path) -> None:
+    shutil.copy(Path(__file__).with_name("slider_scene.py"), folder)
+    for way, source in WAYS.items():
+        notebook = nbformat.v4.new_notebook()
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+        notebook.cells = [
+            nbformat.v4.new_code_cell(PREPARE.strip()),
+            nbformat.v4.new_code_cell(source.strip()),
+        ]
+        nbformat.write(notebook, folder / f"{way}.ipynb")
+
+
+def measure_way(browser, server: Server, way: str, address: str | None = None) -> dict:
+    """Measure one way: milliseconds per key press, pictures in a one-second drag, new draw."""
+    notebook = Notebook(browser, server, f"{way}.ipynb", address)
+    page = notebook.page
+    notebook.run_all()
+    notebook.scroll_to(1)
+    page.evaluate(_WATCH)
+    page.evaluate(_WAIT, [1, 50])
+    page.wait_for_timeout(4000)  # until the film is shot and sent, and the page is quiet
+    keys = ["ArrowRight"] * 20 + ["ArrowLeft"] * 20
+    index, times = 50, []
+    for key in keys:
+        index += 1 if key == "ArrowRight" else -1
+        times.append(page.evaluate(_KEY, [1, key, index]))
+    pictures = page.evaluate("() => window.drag(1, 60, 1000)")
+    page.evaluate(_WAIT, [1, 100])  # the last picture is the last value's
+    measured = {"key": median(times), "p95": sorted(times)[-2], "drag": pictures}
+    if way == "Panel":
+        draws = [page.evaluate(_CLICK, [1, 128 * seed + 100]) for seed in range(1, 8)]
+        measured["new draw"] = median(draws)
+    notebook.close()
+    return measured
+
+
+def measure() -> list[Row]:
+    """Run all ways in one browser and one server, once near and once 100 ms away."""
+    program = find_chromium()
+    if program is None:
+        raise SystemExit(NO_CHROMIUM)
+    with tempfile.TemporaryDirectory() as home:
+        server = Server(Path(home))
+        try:
+            _write_notebooks(server.folder)
+            far = Delay(server.port, 0.05)
+            with chromium(program) as browser:
+                near = {way: measure_way(browser, server, way) for way in WAYS}
+                away = measure_way(browser, server, "Panel", far.address)
+            far.stop()
+        finally:
+            server.stop()
+    return near, away

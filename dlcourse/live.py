@@ -1,0 +1,364 @@
+"""The live panel: controls above one picture in which p moves at once.
+
+A panel is a *film*: one picture for each of the 101 values of p, all of them in the
+browser, where the slider is linked to the picture shown. So p moves as fast as the browser
+can show pictures, and goes on moving while the kernel is busy or gone. Every other control
+makes the film stale; it is shot anew in the background, the visible picture first.
+"""
+
+from __future__ import annotations
+
+import base64
+import textwrap
+import threading
+import traceback
+import weakref
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import ipywidgets as widgets
+from IPython import get_ipython
+
+from dlcourse._validate import probability
+from dlcourse.film import Camera, Scene
+
+POSITIONS = 101
+P_LABEL = "p, probability of dropping"
+SIZE = (840, 400)
+
+_LABEL_AS_WIDE_AS_IT_IS = {"description_width": "initial"}
+
+
+def slider_index(p: float) -> int:
+    """Return the slider's position for ``p``: its number of hundredths.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``p`` is no probability, or between two positions of the slider.
+
+    Examples
+    --------
+    >>> slider_index(0.35)
+    35
+    """
+    index = round(100 * probability(p))
+    if abs(index / 100 - p) > 1e-9:
+        raise ValueError(f"p moves in steps of 0.01 in a panel, got {p!r}")
+    return index
+
+
+@lru_cache
+def _blank_frame(size: tuple[int, int]) -> bytes:
+    return Camera(lambda figure: lambda p: [], size).shoot_text("drawing …")
+
+
+class Panel(widgets.VBox):
+    """Controls above one picture, drawn by matplotlib, that follows p at once.
+
+    Parameters
+    ----------
+    scene : callable
+        ``scene(figure, seed=…, **values)`` draws what stands still and returns ``show(p)``,
+        which moves the rest and returns the moving artists; see `dlcourse.film.Camera`.
+        Both are called from other threads: no pyplot, no global state, no mathtext.
+    controls : mapping of str to widget
+        Core widgets with a ``value``, by the name under which the scene gets that value;
+        at most three. "New draw" stands beside them and adds 1 to ``seed``.
+    p : float
+        Where the slider stands first, in hundredths.
+    seed : int
+        Where the draws begin.
+    name : str
+        The call that makes this panel; ``repr(panel)`` is that call in the present state.
+    size : (int, int)
+        Width and height of the picture in pixels.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``p`` is no probability in hundredths, or ``seed`` is no integer ≥ 0.
+
+    Examples
+    --------
+    >>> def scene(figure, seed):
+    ...     text = figure.text(0.5, 0.5, "")
+    ...     def show(p):
+    ...         text.set_text(f"p = {p:.2f}, seed {seed}")
+    ...         return [text]
+    ...     return show
+    >>> panel = Panel(scene, p=0.3, name="demo")
+    >>> panel
+    demo(p=0.3, seed=0)
+    >>> panel.close()
+    """
+
+    def __init__(
+        self,
+        scene: Scene,
+        controls: Mapping[str, widgets.ValueWidget] | None = None,
+        *,
+        p: float = 0.5,
+        seed: int = 0,
+        name: str = "Panel",
+        size: tuple[int, int] = SIZE,
+    ) -> None:
+        index = slider_index(p)
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            raise ValueError(f"seed must be an integer of 0 or more, got {seed!r}")
+        self.error: str | None = None
+        self._name = name
+        self._seed = seed
+        self._controls = dict(controls or {})
+        self._camera = Camera(scene, size)
+        self._state_changed = threading.Condition(threading.RLock())
+        self._closed = False
+        self._take = 0  # counts the changes that made the film stale
+        self._shot_in = [-1] * POSITIONS  # the take that each frame was last shot in
+        self._failed: set[int] = set()
+        self._worker: threading.Thread | None = None
+        self._slider = self._make_slider(index)
+        self._frames = self._make_frames(index, size)
+        new_draw = widgets.Button(
+            description="New draw",
+            tooltip="new random numbers; p and the other controls stay",
+            layout={"width": "110px"},
+        )
+        row = widgets.HBox(
+            [*self._controls.values(), new_draw],
+            layout={"flex_flow": "row wrap", "align_items": "center"},
+        )
+        stack = widgets.Stack(
+            self._frames,
+            selected_index=index,
+            # as high as the picture from the start: the page never jumps
+            layout={"min_height": f"{size[1]}px", "width": f"{size[0]}px", "max_width": "100%"},
+        )
+        super().__init__([self._slider, row, stack])
+        link = widgets.jsdlink((self._slider, "index"), (stack, "selected_index"))
+        self._parts = [self._slider, *row.children, row, *self._frames, stack, link]
+        self._slider.observe(self._on_slider, "index")
+        for control in self._controls.values():
+            control.observe(self._on_setting, "value")
+        new_draw.on_click(self._on_new_draw)
+        _close_earlier_run(self)
+        self._shoot_the_rest()
+
+    # --- state
+
+    @property
+    def p(self) -> float:
+        """The probability of dropping at which the slider stands."""
+        return self._slider.index / 100
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The seed and the values of the controls, by name."""
+        values = {name: control.value for name, control in self._controls.items()}
+        return {"seed": self._seed, **values}
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
+        return f"{self._name}(p={self.p:g}, {values})"
+
+    def picture(self) -> bytes:
+        """Return the picture of the present state as a PNG, also where it shows an error."""
+        return self._shoot(self._slider.index, self.settings)[0]
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the whole film is fresh; return whether it is.
+
+        Parameters
+        ----------
+        timeout : float or None
+            Seconds to wait at the most.
+        """
+        with self._state_changed:
+            return self._state_changed.wait_for(lambda: self._worker is None, timeout)
+
+    def close(self) -> None:
+        """Give back all that the panel holds: its thread, its pictures and its widgets."""
+        with self._state_changed:
+            self._closed = True
+        self.wait()
+        self._camera.strike()
+        for widget in self._parts:
+            widget.close()
+        super().close()
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        """Leave the picture beside the widget, for readers without a kernel."""
+        return {
+            **super()._repr_mimebundle_(**kwargs),
+            "text/plain": repr(self),
+            "image/png": base64.b64encode(self.picture()).decode(),
+        }
+
+    # --- events, which may come in any thread
+
+    def _on_slider(self, _change: Any) -> None:
+        with self._state_changed:
+            if self._slider.index in self._failed:
+                self._camera.strike()
+                for index in self._failed:
+                    self._shot_in[index] = -1
+                self._failed.clear()
+            self._shoot_the_rest()
+
+    def _on_setting(self, _change: Any) -> None:
+        with self._state_changed:
+            self._take += 1
+            self._failed.clear()
+            self._shoot_the_rest()
+
+    def _on_new_draw(self, _button: Any) -> None:
+        with self._state_changed:
+            self._seed += 1
+            self._on_setting(None)
+
+    # --- shooting: one thread at a time, which ends when the film is fresh
+
+    def _shoot_the_rest(self) -> None:
+        with self._state_changed:
+            if self._worker is None and not self._closed:
+                self._worker = threading.Thread(target=self._shoot_stale_frames, daemon=True)
+                self._worker.start()
+
+    def _shoot_stale_frames(self) -> None:
+        while True:
+            with self._state_changed:
+                index = self._nearest_stale_frame()
+                if index is None:
+                    self._worker = None
+                    self._state_changed.notify_all()
+                    return
+                take, settings = self._take, self.settings
+            picture, failed = self._shoot(index, settings)
+            with self._state_changed:
+                if take != self._take:
+                    continue
+                self._shot_in[index] = take
+                if failed:
+                    self._failed.add(index)
+            self._frames[index].value = picture
+
+    def _nearest_stale_frame(self) -> int | None:
+        stale = [i for i in range(POSITIONS) if self._shot_in[i] != self._take]
+        if self._closed or not stale:
+            return None
+        return min(stale, key=lambda i: abs(i - self._slider.index))
+
+    def _shoot(self, index: int, settings: dict[str, Any]) -> tuple[bytes, bool]:
+        """Return the picture, and whether it is one of an error."""
+        try:
+            return self._camera.shoot(index / 100, **settings), False
+        except Exception as error:
+            self.error = traceback.format_exc()
+            message = textwrap.fill(f"{type(error).__name__}: {error}", 95)
+            told = f"This picture could not be drawn.\n\n{message}\n\nMove p or another control."
+            return self._camera.shoot_text(told), True
+
+    # --- parts
+
+    def _make_slider(self, index: int) -> widgets.SelectionSlider:
+        return widgets.SelectionSlider(
+            options=[(f"{i / 100:.2f}", i / 100) for i in range(POSITIONS)],
+            index=index,
+            description=P_LABEL,
+            style=_LABEL_AS_WIDE_AS_IT_IS,
+            layout={"width": f"{SIZE[0]}px", "max_width": "98%"},
+        )
+
+    def _make_frames(self, index: int, size: tuple[int, int]) -> list[widgets.Image]:
+        layout = widgets.Layout(max_width="100%")
+        blank = _blank_frame(size)
+        pictures = [blank] * POSITIONS
+        pictures[index] = self.picture()  # seen before the rest of the film is shot
+        return [
+            widgets.Image(value=png, format="png", width=size[0], height=size[1], layout=layout)
+            for png in pictures
+        ]
+
+
+_panels_of_cell: dict[str, tuple[str, list[weakref.ref[Panel]]]] = {}
+
+
+def _close_earlier_run(panel: Panel) -> None:
+    """Close the panels that an earlier run of the present notebook cell made.
+
+    A panel that is shown no more would hold its film for as long as the kernel lives.
+    """
+    shell = get_ipython()
+    request = shell.get_parent() if hasattr(shell, "get_parent") else {}
+    cell = request.get("metadata", {}).get("cellId")
+    if cell is None:
+        return
+    run = request["header"]["msg_id"]
+    earlier_run, panels = _panels_of_cell.get(cell, (run, []))
+    if earlier_run != run:
+        for reference in panels:
+            if (earlier := reference()) is not None:
+                earlier.close()
+        panels = []
+    _panels_of_cell[cell] = (run, [*panels, weakref.ref(panel)])
+
+
+# --- the controls that lessons put beside p
+
+
+def choice(label: str, options: Mapping[str, Any], value: Any) -> widgets.Dropdown:
+    """Return a menu.
+
+    Parameters
+    ----------
+    label : str
+    options : mapping of str to value
+    value
+        The option's value that is chosen first.
+
+    Raises
+    ------
+    ValueError
+        If ``value`` is none of the options' values.
+
+    Examples
+    --------
+    >>> choice("scaling", {"inverted": 1, "none": 0}, 1).label
+    'inverted'
+    """
+    if value not in options.values():
+        raise ValueError(f"{label} must be one of {list(options.values())}, got {value!r}")
+    return widgets.Dropdown(
+        options=list(options.items()),
+        value=value,
+        description=label,
+        style=_LABEL_AS_WIDE_AS_IT_IS,
+        layout={"width": "max-content"},
+    )
+
+
+def whole_number(label: str, low: int, high: int, value: int) -> widgets.IntSlider:
+    """Return a slider over the integers from ``low`` to ``high``.
+
+    Raises
+    ------
+    ValueError
+        If ``value`` is no integer in that range.
+
+    Examples
+    --------
+    >>> whole_number("digit", 0, 9, 12)
+    Traceback (most recent call last):
+    ValueError: digit must be an integer from 0 to 9, got 12
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ValueError(f"{label} must be an integer from {low} to {high}, got {value!r}")
+    return widgets.IntSlider(
+        value=value,
+        min=low,
+        max=high,
+        description=f"{label} ({low}–{high})",
+        style=_LABEL_AS_WIDE_AS_IT_IS,
+        layout={"width": "320px"},
+    )

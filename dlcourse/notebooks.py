@@ -1,0 +1,64 @@
+"""Execute the course's notebooks in fresh kernels and keep their files tidy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+
+
+def execute(path: Path, timeout: float = 120) -> None:
+    """Run a notebook from top to bottom in a fresh kernel and save it with its outputs, tidy.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    timeout : float
+        Seconds that one cell may take.
+
+    Raises
+    ------
+    nbclient.exceptions.CellExecutionError
+        If a cell fails; the file then stays as it was.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook,
+        timeout=timeout,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+        record_timing=False,
+        store_widget_state=False,
+    )
+    client.execute()
+    tidy(notebook)
+    nbformat.write(notebook, path)
+
+
+def tidy(notebook: NotebookNode) -> None:
+    """Remove what makes a notebook's file differ from run to run, in place.
+
+    Without a kernel a widget is a line of text that says it was not found, so where a
+    picture stands beside the widget only the picture is kept: it is what a reader sees
+    before the first run. A new run brings the widget back.
+
+    Examples
+    --------
+    >>> output = nbformat.v4.new_output("display_data", {WIDGET_VIEW: {}, "image/png": "…"})
+    >>> notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(outputs=[output])])
+    >>> tidy(notebook)
+    >>> list(notebook.cells[0].outputs[0].data)
+    ['image/png']
+    """
+    notebook.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
+    for cell in notebook.cells:
+        cell.metadata = {key: cell.metadata[key] for key in ("tags",) if key in cell.metadata}
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if "image/png" in data:
+                data.pop(WIDGET_VIEW, None)

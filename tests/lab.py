@@ -1,0 +1,293 @@
+"""A real JupyterLab in a headless Chromium, for tests and for benchmarks.
+
+The server serves a copy of the notebooks on 127.0.0.1 with its own home and settings, so
+nothing of the user's is read or written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+NO_CHROMIUM = (
+    "no Chromium found: install it (Debian and Ubuntu: sudo apt-get install chromium; elsewhere "
+    "any Chrome or Chromium) or name its program in the variable CHROMIUM"
+)
+CHROMIUM_OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PROGRAMS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"]
+
+
+def find_chromium() -> str | None:
+    """Return the path of a Chromium or Chrome program, None where there is none."""
+    named = os.environ.get("CHROMIUM")
+    return named or next(filter(None, map(shutil.which, PROGRAMS)), None)
+
+
+def _free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Server:
+    """A running JupyterLab: ``address``, ``token``, ``folder`` of the notebooks."""
+
+    def __init__(self, home: Path) -> None:
+        self.folder = home / "work"
+        self.folder.mkdir(parents=True)
+        settings = home / "lab-user-settings" / "@jupyterlab" / "apputils-extension"
+        settings.mkdir(parents=True)
+        quiet = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
+        (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
+        self.port, self.token = _free_port(), secrets.token_hex(16)
+        self.address = f"http://127.0.0.1:{self.port}"
+        self._log = (home / "server.log").open("wb")
+        environment = {
+            **os.environ,
+            "HOME": str(home),
+            "IPYTHONDIR": str(home / "ipython"),
+            "JUPYTER_CONFIG_DIR": str(home / "config"),
+            "JUPYTER_DATA_DIR": str(home / "data"),
+            "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+            "JUPYTERLAB_SETTINGS_DIR": str(home / "lab-user-settings"),
+            "JUPYTERLAB_WORKSPACES_DIR": str(home / "lab-workspaces"),
+        }
+        self.process = subprocess.Popen(
+            [
+                *[sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"],
+                *[f"--ServerApp.port={self.port}", "--ServerApp.ip=127.0.0.1"],
+                *[f"--IdentityProvider.token={self.token}", "--LabApp.expose_app_in_browser=True"],
+                f"--ServerApp.root_dir={self.folder}",
+            ],
+            env=environment,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+        )
+        self._wait_until_it_answers(home / "server.log")
+
+    def _wait_until_it_answers(self, log: Path, seconds: float = 60) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            try:
+                urllib.request.urlopen(f"{self.address}/api?token={self.token}", timeout=2).close()
+                return
+            except (urllib.error.URLError, OSError):
+                if self.process.poll() is not None:
+                    break
+                time.sleep(0.1)
+        self.stop()
+        raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-3000:]}")
+
+    def stop(self) -> None:
+        """End the server and its kernels."""
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self._log.close()
+
+
+@contextmanager
+def chromium(program: str):
+    """A headless Chromium, driven by Playwright."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=CHROMIUM_OPTIONS)
+        yield browser
+        browser.close()
+
+
+_OPENED = """() => {
+  const app = window.jupyterapp;
+  return app && app.shell.currentWidget && app.shell.currentWidget.context &&
+    app.commands.hasCommand('notebook:run-all-cells'); }"""
+
+_READY = """async () => {
+  const ready = async () => {
+    const panel = window.jupyterapp.shell.currentWidget;
+    await panel.context.ready; await panel.revealed; await panel.sessionContext.ready;
+    await panel.sessionContext.session.kernel.info; };
+  const late = new Promise((_, reject) =>
+    setTimeout(() => reject(new Error('the notebook did not get ready in a minute')), 60000));
+  await Promise.race([ready(), late]); }"""
+
+_RAN = """() => window.jupyterapp.shell.currentWidget.content.widgets.every(
+  cell => cell.model.type !== 'code' || !cell.model.sharedModel.source.trim() ||
+    (cell.model.executionCount !== null && cell.model.executionState !== 'running'))"""
+
+# what a person sees first in a cell's output: the picture that is not hidden
+_TOOLS = """
+window.cellOutput = index => {
+  const cell = window.jupyterapp.shell.currentWidget.content.widgets[index];
+  return cell.outputArea.node;
+};
+window.visiblePicture = root => {
+  for (const node of root.querySelectorAll('img, canvas.jupyter-widgets'))
+    if (node.offsetParent !== null && node.clientWidth > 50) return node;
+  return null;
+};
+// the number written as a bar code into the upper left corner: ten squares of 8 pixels, black = 1
+window.barCode = picture => {
+  if (!picture || (picture.tagName === 'IMG' && !picture.complete)) return null;
+  const canvas = window._barCanvas || (window._barCanvas = document.createElement('canvas'));
+  canvas.width = 80; canvas.height = 8;
+  const pen = canvas.getContext('2d', {willReadFrequently: true});
+  pen.drawImage(picture, 0, 0, 80, 8, 0, 0, 80, 8);
+  const pixels = pen.getImageData(0, 0, 80, 8).data;
+  let number = 0;
+  for (let bit = 0; bit < 10; bit++) {
+    const level = pixels[4 * (4 * 80 + 8 * bit + 4)];
+    number = 2 * number + (level < 128 ? 1 : 0);
+  }
+  return number;
+};
+null;  // a function would be called
+"""
+
+
+class Notebook:
+    """One notebook, open in JupyterLab in a page of its own."""
+
+    def __init__(self, browser, server: Server, name: str, address: str | None = None) -> None:
+        self.page = browser.new_page(viewport={"width": 1280, "height": 720})
+        self.page.set_default_timeout(60_000)
+        self.messages: list[str] = []
+        self.page.on("console", self._keep_error)
+        workspace = secrets.token_hex(4)
+        self.page.goto(
+            f"{address or server.address}/lab/workspaces/{workspace}/tree/{name}"
+            f"?reset&token={server.token}"
+        )
+        self.page.wait_for_function(_OPENED)
+        self.page.evaluate(_READY)
+        self.page.evaluate(_TOOLS)
+
+    def _keep_error(self, message) -> None:
+        if message.type == "error":
+            self.messages.append(message.text)
+
+    def run_all(self, seconds: float = 120) -> None:
+        """Run all cells and wait until the last one has run."""
+        self.page.evaluate("() => {window.jupyterapp.commands.execute('notebook:run-all-cells');}")
+        self.page.wait_for_function(_RAN, timeout=1000 * seconds)
+
+    def run_cell(self, index: int, seconds: float = 60) -> None:
+        """Run one cell and wait until it has run."""
+        self.start_cell(index)
+        self.page.wait_for_function(
+            """index => {
+              const model = window.jupyterapp.shell.currentWidget.content.widgets[index].model;
+              return model.executionCount !== null && model.executionState !== 'running'; }""",
+            arg=index,
+            timeout=1000 * seconds,
+        )
+
+    def start_cell(self, index: int) -> None:
+        """Start one cell and do not wait for it."""
+        self.page.evaluate(
+            """index => {
+              const panel = window.jupyterapp.shell.currentWidget;
+              panel.content.activeCellIndex = index;
+              panel.content.deselectAll();
+              window.jupyterapp.commands.execute('notebook:run-cell');
+            }""",
+            index,
+        )
+
+    def scroll_to(self, index: int) -> None:
+        """Bring a cell's output into view and wait for a picture in it."""
+        self.page.evaluate(
+            """async index => {
+              const content = window.jupyterapp.shell.currentWidget.content;
+              await content.scrollToItem(index, 'start');
+              window.cellOutput(index).scrollIntoView({block: 'center'});
+            }""",
+            index,
+        )
+        self.page.wait_for_function("i => window.visiblePicture(window.cellOutput(i))", arg=index)
+
+    def output(self, index: int):
+        """Return the output area of a cell as an element."""
+        return self.page.evaluate_handle("i => window.cellOutput(i)", index).as_element()
+
+    def picture_of(self, index: int) -> bytes:
+        """Return the bytes of the picture that is visible in a cell's output."""
+        return bytes(
+            self.page.evaluate(
+                """async i => {
+                  const picture = window.visiblePicture(window.cellOutput(i));
+                  const answer = await fetch(picture.src);
+                  return Array.from(new Uint8Array(await answer.arrayBuffer())); }""",
+                index,
+            )
+        )
+
+    def slider_text(self, index: int) -> str:
+        """Return what stands beside the first slider of a cell's output."""
+        return self.output(index).query_selector(".widget-readout").inner_text()
+
+    def press(self, index: int, key: str, times: int = 1) -> None:
+        """Press a key on the first slider of a cell's output."""
+        self.output(index).query_selector(".noUi-handle").focus()
+        for _ in range(times):
+            self.page.keyboard.press(key)
+
+    def screenshot(self, path: Path) -> None:
+        """Take a picture of the whole window."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=path)
+
+    def close(self) -> None:
+        """Close the page; the server ends the kernel when it stops."""
+        self.page.close()
+
+
+class Delay:
+    """A proxy on 127.0.0.1 that hands everything on ``seconds`` later, each way."""
+
+    def __init__(self, port: int, seconds: float) -> None:
+        self._target, self._seconds = port, seconds
+        self._loop = asyncio.new_event_loop()
+        self._server = self._loop.run_until_complete(
+            asyncio.start_server(self._connected, "127.0.0.1", 0)
+        )
+        self.address = "http://127.0.0.1:%d" % self._server.sockets[0].getsockname()[1]
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+
+    async def _connected(self, reader, writer) -> None:
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer))
+
+    async def _pass(self, reader, writer) -> None:
+        while data := await reader.read(65536):
+            self._loop.call_later(self._seconds, writer.write, data)
+        self._loop.call_later(self._seconds, writer.close)
+
+    def stop(self) -> None:
+        """Cut all connections."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
