@@ -40,7 +40,7 @@ def side_by_side(
     pairs = [(seconds(ours, calls), seconds(peer, calls)) for _ in range(repeats + 1)][1:]
     faster = target.startswith(">=")
     ratio = median(theirs / own if faster else own / theirs for own, theirs in pairs)
-    own, theirs = (median(times) for times in zip(*pairs, strict=True))
+    own, theirs = (1000 * median(times) for times in zip(*pairs, strict=True))
     return Row(what, own, theirs, ratio, target)
 
 

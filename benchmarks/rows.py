@@ -10,30 +10,32 @@ COMPARISONS = {">=": operator.ge, "<=": operator.le}
 
 @dataclass(frozen=True)
 class Row:
-    """What was measured, in seconds, beside a peer, and the ratio that was aimed at.
+    """What was measured beside a peer in the same run, and what was aimed at.
 
     Parameters
     ----------
     what : what was measured, and the peer
-    ours, peer : median seconds
-    ratio : median over the repeats; how many times faster than the peer if the target is ">= n",
-        how many times the peer's time if it is "<= n"
+    ours, peer : medians, in ``unit``; ``peer`` is None where only a bound is asked for
+    measured : the number that the target is about, in ``measured_in``: mostly the ratio of
+        the two, how many times better than the peer for ">= n", how many times the peer for "<= n"
     target : ">= n" or "<= n"
 
     Examples
     --------
-    >>> Row("a sum, against a loop", ours=0.001, peer=0.008, ratio=8.0, target=">= 5").met
+    >>> Row("a sum, against a loop", ours=1.0, peer=8.0, measured=8.0, target=">= 5").met
     True
     """
 
     what: str
     ours: float
-    peer: float
-    ratio: float
+    peer: float | None
+    measured: float
     target: str
+    unit: str = "ms"
+    measured_in: str = "×"
 
     @property
     def met(self) -> bool:
-        """Whether the ratio is on the right side of the target."""
+        """Whether the measured number is on the right side of the target."""
         comparison, bound = self.target.split()
-        return bool(COMPARISONS[comparison](self.ratio, float(bound)))
+        return bool(COMPARISONS[comparison](self.measured, float(bound)))

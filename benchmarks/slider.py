@@ -59,6 +59,13 @@ panel = Panel(scene)
 panel
 """,
 }
+COUNT_CPU = """
+import time
+start = time.process_time()
+panel.new_draw()
+_ = panel.wait()
+print(time.process_time() - start)
+"""
 PREPARE = """
 from slider_scene import scene
 %config InlineBackend.print_figure_kwargs = {'bbox_inches': None}
@@ -120,15 +127,17 @@ def _write_notebooks(folder: Path) -> None:
         notebook.cells = [
             nbformat.v4.new_code_cell(PREPARE.strip()),
             nbformat.v4.new_code_cell(source.strip()),
+            nbformat.v4.new_code_cell(COUNT_CPU.strip() if way == "Panel" else ""),
         ]
         nbformat.write(notebook, folder / f"{way}.ipynb")
 
 
-def measure_way(browser, server: Server, way: str, address: str | None = None) -> dict:
+def measure_way(browser, server: Server, way: str, address: str | None = None) -> dict[str, float]:
     """Measure one way: milliseconds per key press, pictures in a one-second drag, new draw."""
     notebook = Notebook(browser, server, f"{way}.ipynb", address)
     page = notebook.page
-    notebook.run_all()
+    notebook.run_cell(0)
+    notebook.run_cell(1)
     notebook.scroll_to(1)
     page.evaluate(_WATCH)
     page.evaluate(_WAIT, [1, 50])
@@ -138,30 +147,70 @@ def measure_way(browser, server: Server, way: str, address: str | None = None) -
     for key in keys:
         index += 1 if key == "ArrowRight" else -1
         times.append(page.evaluate(_KEY, [1, key, index]))
+    page.evaluate(_KEY, [1, "Home", 0])  # a drag moves the handle from where it is
     pictures = page.evaluate("() => window.drag(1, 60, 1000)")
     page.evaluate(_WAIT, [1, 100])  # the last picture is the last value's
     measured = {"key": median(times), "p95": sorted(times)[-2], "drag": pictures}
     if way == "Panel":
         draws = [page.evaluate(_CLICK, [1, 128 * seed + 100]) for seed in range(1, 8)]
         measured["new draw"] = median(draws)
+        notebook.run_cell(2)
+        measured["film"] = 1000 * float(notebook.text_of(2))
     notebook.close()
     return measured
 
 
-def measure() -> list[Row]:
-    """Run all ways in one browser and one server, once near and once 100 ms away."""
-    program = find_chromium()
-    if program is None:
-        raise SystemExit(NO_CHROMIUM)
-    with tempfile.TemporaryDirectory() as home:
+def measure(program: str) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
+    """Measure all ways in one browser and one server, and the panel from 100 ms away too."""
+    with tempfile.TemporaryDirectory() as home, chromium(program) as browser:
         server = Server(Path(home))
         try:
             _write_notebooks(server.folder)
-            far = Delay(server.port, 0.05)
-            with chromium(program) as browser:
-                near = {way: measure_way(browser, server, way) for way in WAYS}
-                away = measure_way(browser, server, "Panel", far.address)
-            far.stop()
+            near = {way: measure_way(browser, server, way) for way in WAYS}
+            proxy = Delay(server.port, 0.05)
+            far = measure_way(browser, server, "Panel", proxy.address)
+            proxy.stop()
         finally:
             server.stop()
-    return near, away
+    return near, far
+
+
+def rows() -> list[Row]:
+    """Measure everything in this file."""
+    program = find_chromium()
+    if program is None:
+        raise SystemExit(NO_CHROMIUM)
+    near, far = measure(program)
+    panel = near["Panel"]
+    key, drag = "key press to the right picture", "pictures in a one-second drag"
+    return [
+        *(
+            Row(f"{key}, {way}", panel["key"], near[way]["key"], near[way]["key"] / panel["key"], t)
+            for way, t in (("interact", ">= 6"), ("ipympl", ">= 1"), ("Image", ">= 1"))
+        ),
+        *(
+            Row(f"{drag}, {way}", panel["drag"], near[way]["drag"], panel["drag"], t, "", "")
+            for way, t in (("interact", ">= 30"), ("ipympl", ">= 30"), ("Image", ">= 30"))
+        ),
+        Row(f"{key}, median", panel["key"], None, panel["key"], "<= 40", "ms", " ms"),
+        Row(f"{key}, 100 ms away", far["key"], panel["key"], far["key"], "<= 50", "ms", " ms"),
+        Row(f"{drag}, 100 ms away", far["drag"], panel["drag"], far["drag"], ">= 30", "", ""),
+        Row(
+            "New draw to the new picture",
+            panel["new draw"],
+            None,
+            panel["new draw"],
+            "<= 120",
+            "ms",
+            " ms",
+        ),
+        Row(
+            "a whole film with its messages, CPU of the kernel",
+            panel["film"],
+            None,
+            panel["film"],
+            "<= 1200",
+            "ms",
+            " ms",
+        ),
+    ]

@@ -22,10 +22,9 @@ Show = Callable[[float], Iterable[Artist]]
 Scene = Callable[..., Show]
 
 
-def _new_canvas(size: tuple[int, int]) -> FigureCanvasAgg:
-    """Return the canvas of an empty figure of ``size`` pixels, unknown to pyplot."""
-    figure = Figure((size[0] / DPI, size[1] / DPI), dpi=DPI, facecolor="white", layout="none")
-    return FigureCanvasAgg(figure)
+def _new_figure(size: tuple[int, int]) -> Figure:
+    """Return an empty figure of ``size`` pixels, unknown to pyplot."""
+    return Figure((size[0] / DPI, size[1] / DPI), dpi=DPI, facecolor="white", layout="none")
 
 
 class Camera:
@@ -58,6 +57,7 @@ class Camera:
         self._lock = threading.RLock()
         self._palette = Image.new("P", (1, 1))
         self._palette.putpalette(palette().tobytes())
+        self._canvas = FigureCanvasAgg(_new_figure(size))
         self.strike()
 
     def strike(self) -> None:
@@ -88,17 +88,22 @@ class Camera:
 
     def shoot_text(self, text: str) -> bytes:
         """Return a picture that shows only ``text``, for what could not be drawn."""
-        canvas = _new_canvas(self._size)
-        canvas.figure.text(0.03, 0.92, text, **text_style(12, ha="left", va="top"))
+        figure = _new_figure(self._size)
+        figure.text(0.03, 0.92, text, **text_style(12, ha="left", va="top"))
+        canvas = FigureCanvasAgg(figure)
         canvas.draw()
         return self._png(canvas)
 
     def _build(self, settings: dict[str, Any]) -> None:
         self.strike()
         self._settings = settings
-        self._canvas = _new_canvas(self._size)
+        figure = _new_figure(self._size)
+        # One canvas for all figures: its pixels would otherwise stay with each old figure
+        # until the garbage collector comes by.
+        self._canvas.figure = figure
+        figure.set_canvas(self._canvas)
         try:
-            self._show = self._scene(self._canvas.figure, **settings)
+            self._show = self._scene(figure, **settings)
         except Exception as failure:
             self._failure = failure
 

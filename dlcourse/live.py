@@ -104,6 +104,11 @@ class Panel(widgets.VBox):
         name: str = "Panel",
         size: tuple[int, int] = SIZE,
     ) -> None:
+        self._parts: list[widgets.Widget] = []
+        self._changed = threading.Condition(threading.RLock())
+        self._closed = False
+        self._worker = threading.Thread(target=self._shoot_stale_frames, name="film", daemon=True)
+        self._camera = Camera(scene, size)
         index = slider_index(p)
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
             raise ValueError(f"seed must be an integer of 0 or more, got {seed!r}")
@@ -111,13 +116,9 @@ class Panel(widgets.VBox):
         self._name = name
         self._seed = seed
         self._controls = dict(controls or {})
-        self._camera = Camera(scene, size)
-        self._state_changed = threading.Condition(threading.RLock())
-        self._closed = False
         self._take = 0  # counts the changes that made the film stale
         self._shot_in = [-1] * POSITIONS  # the take that each frame was last shot in
         self._failed: set[int] = set()
-        self._worker: threading.Thread | None = None
         self._slider = self._make_slider(index)
         self._frames = self._make_frames(index, size)
         new_draw = widgets.Button(
@@ -141,9 +142,9 @@ class Panel(widgets.VBox):
         self._slider.observe(self._on_slider, "index")
         for control in self._controls.values():
             control.observe(self._on_setting, "value")
-        new_draw.on_click(self._on_new_draw)
+        new_draw.on_click(lambda _button: self.new_draw())
         _close_earlier_run(self)
-        self._shoot_the_rest()
+        self._worker.start()
 
     # --- state
 
@@ -166,6 +167,12 @@ class Panel(widgets.VBox):
         """Return the picture of the present state as a PNG, also where it shows an error."""
         return self._shoot(self._slider.index, self.settings)[0]
 
+    def new_draw(self) -> None:
+        """Do what the button "New draw" does: go on to the next seed."""
+        with self._changed:
+            self._seed += 1
+            self._on_setting(None)
+
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the whole film is fresh; return whether it is.
 
@@ -174,18 +181,22 @@ class Panel(widgets.VBox):
         timeout : float or None
             Seconds to wait at the most.
         """
-        with self._state_changed:
-            return self._state_changed.wait_for(lambda: self._worker is None, timeout)
+        with self._changed:
+            return self._changed.wait_for(lambda: self._closed or not self._stale_frames(), timeout)
 
     def close(self) -> None:
         """Give back all that the panel holds: its thread, its pictures and its widgets."""
-        with self._state_changed:
+        with self._changed:
             self._closed = True
-        self.wait()
+            self._changed.notify_all()
+        if self._worker.ident is not None:
+            self._worker.join()
         self._camera.strike()
-        for widget in self._parts:
-            widget.close()
-        super().close()
+        for widget in (*self._parts, self):
+            for model in (getattr(widget, "layout", None), getattr(widget, "style", None)):
+                if model is not None:
+                    model.close()
+            widgets.Widget.close(widget)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """Leave the picture beside the widget, for readers without a kernel."""
@@ -198,56 +209,42 @@ class Panel(widgets.VBox):
     # --- events, which may come in any thread
 
     def _on_slider(self, _change: Any) -> None:
-        with self._state_changed:
-            if self._slider.index in self._failed:
+        with self._changed:
+            if self._slider.index in self._failed:  # the reason may have passed
                 self._camera.strike()
                 for index in self._failed:
                     self._shot_in[index] = -1
                 self._failed.clear()
-            self._shoot_the_rest()
+                self._changed.notify_all()
 
     def _on_setting(self, _change: Any) -> None:
-        with self._state_changed:
+        with self._changed:
             self._take += 1
             self._failed.clear()
-            self._shoot_the_rest()
+            self._changed.notify_all()
 
-    def _on_new_draw(self, _button: Any) -> None:
-        with self._state_changed:
-            self._seed += 1
-            self._on_setting(None)
-
-    # --- shooting: one thread at a time, which ends when the film is fresh
-
-    def _shoot_the_rest(self) -> None:
-        with self._state_changed:
-            if self._worker is None and not self._closed:
-                self._worker = threading.Thread(target=self._shoot_stale_frames, daemon=True)
-                self._worker.start()
+    # --- the thread that shoots what is stale
 
     def _shoot_stale_frames(self) -> None:
         while True:
-            with self._state_changed:
-                index = self._nearest_stale_frame()
-                if index is None:
-                    self._worker = None
-                    self._state_changed.notify_all()
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or self._stale_frames())
+                if self._closed:
                     return
+                index = min(self._stale_frames(), key=lambda i: abs(i - self._slider.index))
                 take, settings = self._take, self.settings
             picture, failed = self._shoot(index, settings)
-            with self._state_changed:
-                if take != self._take:
-                    continue
-                self._shot_in[index] = take
-                if failed:
-                    self._failed.add(index)
+            if take != self._take:
+                continue
             self._frames[index].value = picture
+            with self._changed:
+                if take == self._take:
+                    self._shot_in[index] = take
+                    self._failed.update([index] if failed else [])
+                    self._changed.notify_all()
 
-    def _nearest_stale_frame(self) -> int | None:
-        stale = [i for i in range(POSITIONS) if self._shot_in[i] != self._take]
-        if self._closed or not stale:
-            return None
-        return min(stale, key=lambda i: abs(i - self._slider.index))
+    def _stale_frames(self) -> list[int]:
+        return [i for i in range(POSITIONS) if self._shot_in[i] != self._take]
 
     def _shoot(self, index: int, settings: dict[str, Any]) -> tuple[bytes, bool]:
         """Return the picture, and whether it is one of an error."""

@@ -22,7 +22,7 @@ DROPPED = "#E4E4E4"  # light grey with an outline and a cross: units that are dr
 OUTLINE = "#8A8A8A"
 RESCALED = "#E69F00"  # orange: what was rescaled
 WITHOUT = "#000000"  # black: without dropout, and theory (thin, dashed)
-INK = "#222222"
+INK = "#202020"
 
 DPI = 100
 FONT = "DejaVu Sans"
@@ -57,11 +57,18 @@ def tidy(ax: Axes, title: str = "", xlabel: str = "", ylabel: str = "") -> Text:
         spine.set_edgecolor(OUTLINE)
         spine.set_linewidth(1.0)
     ax.tick_params(
-        labelsize=10, colors=INK, labelcolor=INK, color=OUTLINE, width=1.0, labelfontfamily=FONT
+        direction="out",
+        length=3.5,
+        width=1.0,
+        pad=3.5,
+        color=OUTLINE,
+        labelsize=10,
+        labelcolor=INK,
+        labelfontfamily=FONT,
     )
-    ax.set_xlabel(xlabel, **text_style(11))
-    ax.set_ylabel(ylabel, **text_style(11))
-    return ax.set_title(title, loc="left", **text_style(12))
+    ax.set_xlabel(xlabel, labelpad=4, **text_style(11))
+    ax.set_ylabel(ylabel, labelpad=4, **text_style(11))
+    return ax.set_title(title, loc="left", pad=6, **text_style(12))
 
 
 def blank(ax: Axes, title: str = "") -> Text:
@@ -167,7 +174,6 @@ def palette() -> np.ndarray:
             *(_blend(colour, "black", 8) for colour in (KEPT, RESCALED)),
             *(_blend(KEPT, colour, 8) for colour in (RESCALED, DROPPED)),
             _blend(OUTLINE, DROPPED, 6),
-            [to_rgb(INK)],
             *(1 - strength * (1 - cividis) for strength in (1, 0.62, 0.25)),
         ]
     )

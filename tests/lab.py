@@ -145,7 +145,7 @@ window.cellOutput = index => {
   return cell.outputArea.node;
 };
 window.visiblePicture = root => {
-  for (const node of root.querySelectorAll('img, canvas.jupyter-widgets'))
+  for (const node of root.querySelectorAll('img, canvas'))
     if (node.offsetParent !== null && node.clientWidth > 50) return node;
   return null;
 };
@@ -245,6 +245,10 @@ class Notebook:
             )
         )
 
+    def text_of(self, index: int) -> str:
+        """Return the text that a cell's output shows."""
+        return self.output(index).inner_text()
+
     def slider_text(self, index: int) -> str:
         """Return what stands beside the first slider of a cell's output."""
         return self.output(index).query_selector(".widget-readout").inner_text()
@@ -271,12 +275,11 @@ class Delay:
     def __init__(self, port: int, seconds: float) -> None:
         self._target, self._seconds = port, seconds
         self._loop = asyncio.new_event_loop()
-        self._server = self._loop.run_until_complete(
-            asyncio.start_server(self._connected, "127.0.0.1", 0)
-        )
-        self.address = "http://127.0.0.1:%d" % self._server.sockets[0].getsockname()[1]
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
+        started = asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self._server = asyncio.run_coroutine_threadsafe(started, self._loop).result(10)
+        self.address = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def _connected(self, reader, writer) -> None:
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
@@ -289,5 +292,14 @@ class Delay:
 
     def stop(self) -> None:
         """Cut all connections."""
+        asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
+
+    async def _cut(self) -> None:
+        self._server.close()
+        connections = asyncio.all_tasks() - {asyncio.current_task()}
+        for connection in connections:
+            connection.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)

@@ -1,0 +1,62 @@
+"""How long each lesson runs from top to bottom, and how much memory its kernel takes."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from time import perf_counter
+
+import nbformat
+import psutil
+from nbclient import NotebookClient
+
+from benchmarks.rows import Row
+
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+
+
+class PeakMemory:
+    """The most memory, in MB, that this process's children took while the block ran."""
+
+    def __enter__(self) -> PeakMemory:
+        """Start to look, twenty times a second."""
+        self.megabytes = 0.0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop looking."""
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._over.wait(0.05):
+            taken = 0
+            for child in psutil.Process().children(recursive=True):
+                try:
+                    taken += child.memory_info().rss
+                except psutil.NoSuchProcess:  # it ended between the two lines
+                    continue
+            self.megabytes = max(self.megabytes, taken / 1e6)
+
+
+def lesson_rows(path: Path) -> list[Row]:
+    """Run one lesson in a fresh kernel."""
+    notebook = nbformat.read(path, as_version=4)
+    folder = {"metadata": {"path": str(path.parent)}}
+    client = NotebookClient(notebook, timeout=120, kernel_name="python3", resources=folder)
+    start = perf_counter()
+    with PeakMemory() as peak:
+        client.execute()
+    seconds, memory = perf_counter() - start, peak.megabytes
+    return [
+        Row(f"{path.stem}, run all", seconds, None, seconds, "<= 20", "s", " s"),
+        Row(f"{path.stem}, peak memory", memory, None, memory, "<= 700", "MB", " MB"),
+    ]
+
+
+def rows() -> list[Row]:
+    """Measure every lesson."""
+    return [row for path in sorted(NOTEBOOKS.glob("*.ipynb")) for row in lesson_rows(path)]

@@ -1,0 +1,339 @@
+"""Lesson 02: what the next layer receives while training and at test time, scaled or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
+
+from dlcourse import _validate as check
+from dlcourse import digits, live, style
+from dlcourse.functional import dropout, dropout_mask, vanilla_dropout
+
+KINDS = ("inverted", "vanilla", "unscaled")
+UNITS, MASKS, IMAGE = 16, 500, 24
+
+_MENU = {
+    "inverted: × 1/(1 − p) in training": "inverted",
+    "vanilla: × (1 − p) at test time": "vanilla",
+    "none: never scaled": "unscaled",
+}
+
+
+# --- what is computed
+
+
+@dataclass(frozen=True)
+class Received:
+    """What a neuron of the next layer receives: mask by mask in training, once at test time.
+
+    Examples
+    --------
+    >>> received([1.0, 3.0], 0.5, "vanilla", masks=[[True, True], [False, True]])
+    Received(training=array([4., 3.]), test=2.0, mean=2.0, sd=1.58...)
+    """
+
+    training: np.ndarray  # (masks,)
+    test: float
+    mean: float  # of training over all masks, each with its probability: theory
+    sd: float  # likewise
+
+
+def received(terms: Any, p: float, kind: str, masks: Any) -> Received:
+    """Add up what arrives at a neuron of the next layer, under every mask and at test time.
+
+    Parameters
+    ----------
+    terms : array of float, shape (n,)
+        Weight times activation for each of the n units of the layer with dropout.
+    p : float in [0, 1], the probability of dropping
+    kind : "inverted", "vanilla" or "unscaled"
+        Survivors times 1 / (1 - p) in training, or all times 1 - p at test time, or neither.
+    masks : array of bool, shape (m, n), True = kept
+
+    Returns
+    -------
+    Received
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what it must be; the message quotes it.
+
+    Notes
+    -----
+    Mean and variance are those of a sum of independent Bernoulli variables. Vanilla: Srivastava
+    et al. 2014, JMLR 15, section 4; inverted: section 10 (there p is the probability of keeping).
+
+    Examples
+    --------
+    >>> received([1.0, 3.0], 0.5, "inverted", masks=[[True, True], [False, True]]).training
+    array([8., 6.])
+    """
+    p, terms = check.probability(p), check.real_array(terms, "terms")
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {check.quoted(kind)}")
+    rows = np.broadcast_to(terms, (len(masks), *terms.shape))
+    drop = dropout if kind == "inverted" else vanilla_dropout
+    training = drop(rows, p, mask=masks).sum(axis=1)
+    test = terms if kind == "unscaled" else drop(terms, p, training=False)
+    scale = 1 / (1 - p) if kind == "inverted" and p < 1 else 1.0
+    return Received(
+        training,
+        float(test.sum()),
+        mean=float(scale * (1 - p) * terms.sum()),
+        sd=float(scale * np.sqrt(p * (1 - p) * (terms**2).sum())),
+    )
+
+
+def activations(units: int = UNITS) -> np.ndarray:
+    """Return the strongest activations that a real handwritten 0 causes in a trained network.
+
+    They are those of the second hidden layer of `digits.trained_network`, without dropout, in
+    the order of the units.
+
+    Parameters
+    ----------
+    units : int from 1 to 64
+
+    Returns
+    -------
+    array of float, shape (units,)
+
+    Examples
+    --------
+    >>> activations(3).shape
+    (3,)
+    """
+    image = digits.load().X_test[IMAGE]
+    _, cache = digits.trained_network().forward(image[None], training=False)
+    h = cache.h2[0]
+    return h[np.sort(np.argsort(h)[-units:])]
+
+
+# --- what is drawn
+
+
+def scene(figure: Figure, seed: int, kind: str) -> Callable[[float], Iterable[Artist]]:
+    """Draw one mask's activations on the left and what 500 masks add up to on the right.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure, 840 × 400 pixels
+    seed : int, of the masks; a larger p drops the same units and more
+    kind : "inverted", "vanilla" or "unscaled"
+
+    Returns
+    -------
+    show : callable
+        ``show(p)`` moves what depends on p and returns it in drawing order.
+
+    Examples
+    --------
+    >>> from matplotlib.backends.backend_agg import FigureCanvasAgg
+    >>> show = scene(FigureCanvasAgg(Figure((8.4, 4))).figure, seed=0, kind="vanilla")
+    >>> len(list(show(0.3))) > 5
+    True
+    """
+    h = activations()
+    left = figure.add_axes((0.065, 0.225, 0.365, 0.665))
+    right = figure.add_axes((0.485, 0.225, 0.495, 0.665))
+    show_bars = _bars(left, h)
+    show_sums = _sums(right, h.sum(), style.RESCALED if kind == "inverted" else style.KEPT)
+    caption = style.caption(figure)
+
+    def show(p: float) -> Iterable[Artist]:
+        masks = dropout_mask((MASKS, UNITS), p, rng=seed)
+        found = received(h, p, kind, masks)
+        factor = 1 / (1 - p) if kind == "inverted" and p < 1 else 1.0
+        moving = [*show_bars(masks[0], factor), *show_sums(found, finding(kind, p))]
+        caption.set_text(f"p = {p:.2f}:  {numbers(found)}")
+        return [*moving, caption]
+
+    return show
+
+
+def finding(kind: str, p: float) -> str:
+    """Say what the right half of the picture shows, as its title.
+
+    Examples
+    --------
+    >>> finding("unscaled", 0.8)
+    'the test value is 5 times the training mean'
+    """
+    if p == 0:
+        return "without dropout, training and test agree"
+    if p == 1:
+        return "at p = 1 no unit is left, whatever the scale"
+    if kind == "unscaled":
+        return f"the test value is {1 / (1 - p):.3g} times the training mean"
+    if kind == "vanilla":
+        return "training mean = test value: both shrink"
+    return "training mean = test value, the spread grows"
+
+
+def numbers(found: Received) -> str:
+    """Put the numbers of the right half into one line, with as many digits as they deserve.
+
+    Examples
+    --------
+    >>> numbers(Received(np.array([4.0, 3.0, 5.0]), test=4.0, mean=4.0, sd=1.0))
+    'in training mean 4.0 ± 0.6, sd 1.0 (3 masks); at test time always 4.0'
+    """
+    sums, test = found.training, f"at test time always {found.test:.1f}"
+    if np.ptp(sums) < 1e-9:
+        return f"in training always {sums[0]:.1f}; {test}"
+    sd = float(sums.std(ddof=1))
+    error = sd / np.sqrt(sums.size)
+    places = 0 if error >= 1 else 1 if error >= 0.1 else 2
+    mean = f"{sums.mean():.{places}f} ± {error:.{places}f}"
+    spread = f"{sd:.1f}" if sd < 10 else f"{sd:.0f}"
+    return f"in training mean {mean}, sd {spread} ({sums.size} masks); {test}"
+
+
+def _boxes(x: np.ndarray, low: Any, high: np.ndarray) -> list[np.ndarray]:
+    """Return the corners of bars of width 0.8 from low to high at every x."""
+    low = np.broadcast_to(low, x.shape)
+    return [
+        np.array([(a - 0.4, b), (a - 0.4, c), (a + 0.4, c), (a + 0.4, b)])
+        for a, b, c in zip(x, low, high, strict=True)
+    ]
+
+
+def _bars(ax: Axes, h: np.ndarray) -> Callable[[np.ndarray, float], list[Artist]]:
+    """Draw the activations h and return what shows them under a mask, times a factor."""
+    x, highest = np.arange(h.size), h.max()
+    top = 2.25 * highest  # 1 / (1 - p) = 2 fits; what does not is marked
+    title = style.tidy(ax, "", f"the {h.size} strongest hidden units of a handwritten 0")
+    ax.set_ylabel("activation", **style.text_style(11))
+    ax.set_xlim(-0.8, h.size - 0.2)
+    ax.set_ylim(-0.16 * highest, 2.6 * highest)
+    ax.set_xticks([])
+    for place, colour, words in (
+        (0.02, style.KEPT, "kept"),
+        (0.15, "#A36F00", "added by scaling"),  # the orange, dark enough to read
+        (0.57, style.WITHOUT, "□ without dropout"),
+    ):
+        ax.text(place, 0.955, words, transform=ax.transAxes, **style.text_style(10, color=colour))
+    kept = PolyCollection([], facecolors=style.KEPT, edgecolors="none")
+    dropped = PolyCollection([], facecolors=style.DROPPED, edgecolors="none")
+    added = PolyCollection([], facecolors=style.RESCALED, edgecolors="none")
+    outline = PolyCollection(
+        _boxes(x, 0, h), facecolors="none", edgecolors=style.WITHOUT, linewidths=0.9
+    )
+    for bars in (kept, dropped, added, outline):
+        ax.add_collection(bars, autolim=False)
+    line: dict[str, Any] = {"linestyle": "none", "clip_on": False}
+    (higher,) = ax.plot([], [], "^", color=style.RESCALED, markersize=6, **line)
+    (crosses,) = ax.plot(
+        [], [], "x", color=style.OUTLINE, markersize=6, markeredgewidth=1.4, **line
+    )
+
+    def show(mask: np.ndarray, factor: float) -> list[Artist]:
+        scaled = factor * h[mask]
+        kept.set_verts(_boxes(x[mask], 0, h[mask]))
+        dropped.set_verts(_boxes(x[~mask], 0, h[~mask]))
+        added.set_verts(_boxes(x[mask], h[mask], np.minimum(scaled, top)))
+        beyond = x[mask][scaled > top]
+        higher.set_data(beyond, np.full(beyond.size, top + 0.06 * highest))
+        crosses.set_data(x[~mask], np.full((~mask).sum(), -0.08 * highest))
+        times = f", × {factor:.3g}" if factor > 1 and mask.any() else ""
+        title.set_text(f"one mask: {mask.sum()} kept{times}, {(~mask).sum()} dropped")
+        return [kept, dropped, added, outline, higher, crosses, title]
+
+    return show
+
+
+def _sums(ax: Axes, full: float, colour: str) -> Callable[[Received, str], list[Artist]]:
+    """Draw an axes for sums of which ``full`` is the largest without scaling."""
+    title = style.tidy(ax, "", "sum of the 16 activations that the next layer receives")
+    limit = 2.5 * full
+    ax.set_xlim(-0.06 * full, limit)
+    ax.set_ylim(0, 1)
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)
+    heights = 0.14 + 0.56 * (np.arange(MASKS) * 0.618034 % 1)  # evenly spread, always the same
+    heights[0] = 0.06
+    line: dict[str, Any] = {"linestyle": "none", "markeredgecolor": "none", "color": colour}
+    (dots,) = ax.plot([], [], "o", markersize=3.5, **line)
+    (beyond,) = ax.plot([], [], ">", markersize=5, clip_on=False, **line)
+    (first,) = ax.plot([], [], "o", color=colour, markersize=8, markeredgecolor=style.INK)
+    (test,) = ax.plot([], [], color=style.WITHOUT, linewidth=2)
+    theory: dict[str, Any] = {"color": style.WITHOUT, "linewidth": 1, "linestyle": (0, (4, 2))}
+    (spread,) = ax.plot([], [], **theory)
+    (mean,) = ax.plot([], [], "|", color=style.WITHOUT, markersize=12, markeredgewidth=1)
+    text = {
+        "first": ax.text(0, 0.06, "the mask on the left", **style.text_style(10, va="center")),
+        "test": ax.text(0, 0.965, "at test time", **style.text_style(10, va="center")),
+        "theory": ax.text(0, 0.82, "theory: mean ± sd", **style.text_style(10, va="center")),
+        "beyond": ax.text(limit, 0.74, "", **style.text_style(10, va="center", ha="right")),
+    }
+
+    # where it crosses the line of the test value it is still to be read
+    text["theory"].set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1.5})
+
+    def beside(name: str, x: float, side: Literal["left", "right"]) -> None:
+        gap = 0.06 * full
+        text[name].set_x(x + gap if side == "left" else x - gap)
+        text[name].set_horizontalalignment(side)
+
+    def show(found: Received, words: str) -> list[Artist]:
+        sums, out = found.training, found.training > limit
+        inside = ~out
+        inside[0] = False
+        dots.set_data(sums[inside], heights[inside])
+        beyond.set_data(np.full(out.sum(), limit), heights[out])
+        here = min(sums[0], limit)
+        first.set_data([here], heights[:1])
+        beside("first", here, "left" if here < 1.5 * full else "right")
+        test.set_data([found.test] * 2, [0.12, 1])
+        beside("test", found.test, "left")
+        low, high = found.mean - found.sd, found.mean + found.sd
+        spread.set_data([low, high], [0.82, 0.82])
+        mean.set_data([low, found.mean, high], [0.82] * 3)
+        wide = high > 1.6 * full
+        beside("theory", found.mean if wide else high, "left")
+        text["theory"].set_y(0.88 if wide else 0.82)
+        text["beyond"].set_text(f"{out.sum()} masks further right" if out.any() else "")
+        title.set_text(words)
+        return [dots, beyond, test, spread, mean, first, *text.values(), title]
+
+    return show
+
+
+# --- the panel
+
+
+def panel(p: float = 0.5, seed: int = 0, kind: str = "inverted") -> live.Panel:
+    """Return the live panel of lesson 02: activations under one mask, sums over 500 masks.
+
+    Parameters
+    ----------
+    p : float in [0, 1], in hundredths, the probability of dropping
+    seed : int >= 0, of the masks
+    kind : "inverted", "vanilla" or "unscaled", which never scales
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what it must be; the message quotes it.
+
+    Notes
+    -----
+    Inverted and vanilla dropout: Srivastava et al. 2014, JMLR 15, sections 10 and 4.
+
+    Examples
+    --------
+    >>> made = panel(p=0.2, kind="vanilla")
+    >>> made
+    scaling.panel(p=0.2, seed=0, kind='vanilla')
+    >>> made.close()
+    """
+    controls = {"kind": live.choice("kind", _MENU, kind)}
+    return live.Panel(scene, controls, p=p, seed=seed, name="scaling.panel")

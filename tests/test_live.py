@@ -1,0 +1,274 @@
+import base64
+import gc
+import random
+import subprocess
+import sys
+import threading
+import time
+
+import ipywidgets as widgets
+import pytest
+
+from dlcourse.film import Camera
+from dlcourse.live import P_LABEL, POSITIONS, Panel, choice, whole_number
+from tests.scenes import units_scene
+
+SIZE = (300, 160)
+
+
+def new_panel(scene=units_scene, **options):
+    controls = {"units": whole_number("units", 1, 20, 16)} if scene is units_scene else {}
+    return Panel(scene, controls, size=SIZE, **options)
+
+
+@pytest.fixture
+def panel():
+    panel = new_panel(name="test.panel")
+    yield panel
+    panel.close()
+
+
+def all_widgets():
+    return list(widgets.widget._instances.values())
+
+
+def slider(panel):
+    return panel.children[0]
+
+
+def units(panel):
+    return panel.children[1].children[0]
+
+
+def film(panel):
+    assert panel.wait(60)
+    return [bytes(frame.value) for frame in panel.children[2].children]
+
+
+def fresh_film(panel):
+    camera = Camera(units_scene, SIZE)
+    return [camera.shoot(i / 100, **panel.settings) for i in range(POSITIONS)]
+
+
+def test_every_position_shows_the_picture_of_its_p(panel):
+    assert film(panel) == fresh_film(panel)
+
+
+def test_the_first_picture_is_there_before_the_film_is():
+    shot, go_on = [], threading.Event()
+
+    def slow_scene(figure, seed):
+        show = units_scene(figure, seed)
+
+        def slow_show(p):
+            if shot:
+                go_on.wait(60)
+            shot.append(p)
+            return show(p)
+
+        return slow_show
+
+    panel = new_panel(slow_scene, p=0.3)
+    try:
+        visible = bytes(panel.children[2].children[30].value)
+        assert shot == [0.3]
+        assert visible == Camera(units_scene, SIZE).shoot(0.3, seed=0)
+    finally:
+        go_on.set()
+        panel.close()
+
+
+def test_the_slider_comes_first_has_101_positions_and_says_what_it_is(panel):
+    first = slider(panel)
+    assert first.description == P_LABEL == "p, probability of dropping"
+    assert [value for _, value in first.options] == [i / 100 for i in range(101)]
+    assert [label for label, _ in first.options][35] == "0.35"
+    assert first.value == panel.p == 0.5
+
+
+def test_the_browser_links_the_slider_to_the_picture(panel):
+    links = [w for w in all_widgets() if type(w).__name__ == "DirectionalLink"]
+    assert ((slider(panel), "index"), (panel.children[2], "selected_index")) in [
+        (link.source, link.target) for link in links
+    ]
+
+
+def test_a_saved_notebook_gets_the_picture_beside_the_widget(panel):
+    bundle = panel._repr_mimebundle_()
+    picture = Camera(units_scene, SIZE).shoot(0.5, seed=0, units=16)
+    assert base64.b64decode(bundle["image/png"]) == picture
+    assert bundle["text/plain"] == "test.panel(p=0.5, seed=0, units=16)"
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+
+
+def test_repr_is_the_present_state(panel):
+    slider(panel).index = 7
+    units(panel).value = 3
+    panel.new_draw()
+    assert repr(panel) == "test.panel(p=0.07, seed=1, units=3)"
+
+
+def test_the_button_draws_anew(panel):
+    before = film(panel)
+    panel.children[1].children[-1].click()
+    assert panel.settings["seed"] == 1
+    after = film(panel)
+    assert after == fresh_film(panel)
+    assert after[50] != before[50]
+
+
+@pytest.mark.parametrize("value", [1, 20])
+@pytest.mark.parametrize("index", [0, 100])
+def test_controls_at_both_ends(panel, index, value):
+    slider(panel).index, units(panel).value = index, value
+    assert film(panel) == fresh_film(panel)
+    assert panel.error is None
+
+
+def random_event(panel, rng):
+    kind = rng.random()
+    if kind < 0.6:
+        slider(panel).index = rng.randrange(POSITIONS)
+    elif kind < 0.8:
+        units(panel).value = rng.randint(1, 20)
+    elif kind < 0.9:
+        panel.new_draw()
+    else:
+        time.sleep(0.03 * rng.random())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_after_any_events_from_two_threads_the_film_is_that_of_a_fresh_panel(panel, seed):
+    def act(rng):
+        for _ in range(60):
+            random_event(panel, rng)
+
+    threads = [threading.Thread(target=act, args=(random.Random(2 * seed + i),)) for i in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert film(panel) == fresh_film(panel)
+    assert panel.picture() == film(panel)[slider(panel).index]
+
+
+def scene_that_fails_at_one(figure, seed):
+    show = units_scene(figure, seed)
+
+    def fragile_show(p):
+        if p == 1 and seed == 0:
+            raise ZeroDivisionError("no unit is left")
+        return show(p)
+
+    return fragile_show
+
+
+def test_an_error_is_shown_in_its_own_picture_and_the_others_are_right():
+    panel = new_panel(scene_that_fails_at_one, p=1)
+    try:
+        assert "no unit is left" in panel.error
+        pictures = film(panel)
+        said = "This picture could not be drawn.\n\nZeroDivisionError: no unit is left\n\n"
+        told = Camera(units_scene, SIZE).shoot_text(said + "Move p or another control.")
+        assert pictures[100] == told
+        camera = Camera(units_scene, SIZE)
+        assert pictures[:100] == [camera.shoot(i / 100, seed=0) for i in range(100)]
+        panel.new_draw()
+        assert film(panel)[100] == Camera(units_scene, SIZE).shoot(1, seed=1)
+    finally:
+        panel.close()
+
+
+def test_a_passing_error_is_gone_when_the_slider_comes_back():
+    broken = True
+
+    def scene(figure, seed):
+        if broken:
+            raise OSError("the disk is full")
+        return units_scene(figure, seed)
+
+    panel = new_panel(scene)
+    try:
+        first = film(panel)
+        assert len(set(first)) == 1
+        assert "the disk is full" in panel.error
+        broken = False
+        slider(panel).index = 49
+        camera = Camera(units_scene, SIZE)
+        assert film(panel) == [camera.shoot(i / 100, seed=0) for i in range(POSITIONS)]
+    finally:
+        panel.close()
+
+
+@pytest.mark.parametrize(
+    ("bad", "error", "words"),
+    [
+        ({"p": 50}, ValueError, r"got 50 \(a percentage\?\)"),
+        ({"p": "0.5"}, TypeError, "'0.5'"),
+        ({"p": 0.333}, ValueError, "steps of 0.01 in a panel, got 0.333"),
+        ({"p": float("nan")}, ValueError, "nan"),
+        ({"seed": -1}, ValueError, "seed must be an integer of 0 or more, got -1"),
+        ({"seed": 1.5}, ValueError, "got 1.5"),
+        ({"seed": True}, ValueError, "got True"),
+    ],
+)
+def test_bad_starting_values_are_refused(bad, error, words):
+    with pytest.raises(error, match=words):
+        new_panel(**bad)
+
+
+@pytest.mark.parametrize("bad", [0, 21, 1.5, "3", None, True])
+def test_bad_values_of_a_whole_number_are_refused(bad):
+    with pytest.raises(ValueError, match="units must be an integer from 1 to 20, got"):
+        whole_number("units", 1, 20, bad)
+
+
+def test_bad_values_of_a_choice_are_refused():
+    with pytest.raises(ValueError, match=r"kind must be one of \['a', 'b'\], got 'c'"):
+        choice("kind", {"first": "a", "second": "b"}, "c")
+
+
+def test_closing_gives_everything_back():
+    threads, models = threading.active_count(), len(all_widgets())
+    for _ in range(3):
+        panel = new_panel()
+        panel.new_draw()
+        panel.close()
+    gc.collect()
+    assert threading.active_count() == threads
+    assert len(all_widgets()) == models
+
+
+def test_a_panel_has_one_thread_however_much_happens(panel):
+    before = threading.active_count()
+    for index in range(0, 101, 5):
+        slider(panel).index = index
+        panel.new_draw()
+    assert threading.active_count() == before
+
+
+GROWTH = """
+import gc, psutil
+from dlcourse.live import Panel
+from tests.scenes import units_scene
+panel = Panel(units_scene)
+for _ in range(40):  # until the caches are full and the garbage collector has come by
+    panel.new_draw()
+    panel.picture()
+panel.wait()
+def taken():
+    gc.collect()
+    return psutil.Process().memory_info().rss
+before = taken()
+for _ in range(10):  # 1,010 pictures
+    panel.new_draw()
+    panel.wait()
+print((taken() - before) / 1e6)
+"""
+
+
+def test_a_thousand_updates_add_less_than_five_megabytes():
+    answer = subprocess.run(
+        [sys.executable, "-c", GROWTH], capture_output=True, text=True, check=True
+    )
+    assert float(answer.stdout) < 5
