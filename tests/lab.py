@@ -138,8 +138,16 @@ _RAN = """() => window.jupyterapp.shell.currentWidget.content.widgets.every(
   cell => cell.model.type !== 'code' || !cell.model.sharedModel.source.trim() ||
     (cell.model.executionCount !== null && cell.model.executionState !== 'running'))"""
 
+_CELL_MODEL = "window.jupyterapp.shell.currentWidget.content.widgets[index].model"
+
 # what a person sees first in a cell's output: the picture that is not hidden
 _TOOLS = """
+window.runCell = index => {
+  const content = window.jupyterapp.shell.currentWidget.content;
+  content.activeCellIndex = index;
+  content.deselectAll();
+  return window.jupyterapp.commands.execute('notebook:run-cell');
+};
 window.cellOutput = index => {
   const cell = window.jupyterapp.shell.currentWidget.content.widgets[index];
   return cell.outputArea.node;
@@ -172,8 +180,9 @@ class Notebook:
     """One notebook, open in JupyterLab in a page of its own."""
 
     def __init__(self, browser, server: Server, name: str, address: str | None = None) -> None:
+        self._server = server
         self.page = browser.new_page(viewport={"width": 1280, "height": 720})
-        self.page.set_default_timeout(60_000)
+        self.page.set_default_timeout(30_000)
         self.messages: list[str] = []
         self.page.on("console", self._keep_error)
         workspace = secrets.token_hex(4)
@@ -196,26 +205,17 @@ class Notebook:
 
     def run_cell(self, index: int, seconds: float = 60) -> None:
         """Run one cell and wait until it has run."""
-        self.start_cell(index)
-        self.page.wait_for_function(
-            """index => {
-              const model = window.jupyterapp.shell.currentWidget.content.widgets[index].model;
-              return model.executionCount !== null && model.executionState !== 'running'; }""",
-            arg=index,
-            timeout=1000 * seconds,
+        self.page.evaluate(
+            """async ([index, seconds]) => {
+              const late = new Promise((_, reject) =>
+                setTimeout(() => reject(new Error('the cell did not end')), 1000 * seconds));
+              await Promise.race([window.runCell(index), late]); }""",
+            [index, seconds],
         )
 
     def start_cell(self, index: int) -> None:
         """Start one cell and do not wait for it."""
-        self.page.evaluate(
-            """index => {
-              const panel = window.jupyterapp.shell.currentWidget;
-              panel.content.activeCellIndex = index;
-              panel.content.deselectAll();
-              window.jupyterapp.commands.execute('notebook:run-cell');
-            }""",
-            index,
-        )
+        self.page.evaluate("index => {window.runCell(index);}", index)
 
     def scroll_to(self, index: int) -> None:
         """Bring a cell's output into view and wait for a picture in it."""
@@ -258,6 +258,49 @@ class Notebook:
         self.output(index).query_selector(".noUi-handle").focus()
         for _ in range(times):
             self.page.keyboard.press(key)
+
+    def wait_for_slider(self, index: int) -> None:
+        """Wait until a cell's output shows a live panel."""
+        self.page.wait_for_function(
+            """i => { const root = window.cellOutput(i);
+                return root.querySelector('.noUi-handle') && window.visiblePicture(root); }""",
+            arg=index,
+        )
+
+    def click_button(self, index: int, text: str) -> None:
+        """Click a button in a cell's output."""
+        self.output(index).query_selector(f"button:has-text('{text}')").click()
+
+    def write_cell(self, index: int, source: str) -> None:
+        """Replace the code of a cell."""
+        self.page.evaluate(
+            f"([index, source]) => {{ {_CELL_MODEL}.sharedModel.setSource(source); }}",
+            [index, source],
+        )
+
+    def is_running(self, index: int) -> bool:
+        """Return whether a cell is being executed."""
+        return self.page.evaluate(f"index => {_CELL_MODEL}.executionState === 'running'", index)
+
+    def end_kernel(self) -> None:
+        """End the kernel on the server, as with one that was idle for too long."""
+        session = "window.jupyterapp.shell.currentWidget.sessionContext.session"
+        kernel = self.page.evaluate(f"() => {session}.kernel.id")
+        headers = {"Authorization": f"token {self._server.token}"}
+        address = f"{self._server.address}/api/kernels/{kernel}"
+        urllib.request.urlopen(urllib.request.Request(address, headers=headers, method="DELETE"))
+        self.page.wait_for_function(f"() => !{session} || !{session}.kernel")
+
+    def save(self) -> None:
+        """Save the notebook."""
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.save()")
+
+    def reload(self) -> None:
+        """Load the page anew, as a browser's reload button does."""
+        self.page.goto(self.page.url.replace("?reset", ""))
+        self.page.wait_for_function(_OPENED)
+        self.page.evaluate(_READY)
+        self.page.evaluate(_TOOLS)
 
     def screenshot(self, path: Path) -> None:
         """Take a picture of the whole window."""

@@ -78,7 +78,7 @@ def test_the_background_is_white_and_the_colours_of_the_course_stay_exact():
         tuple(map(int, colour)) for colour in pixels(Camera(scene, SIZE).shoot(0)).reshape(-1, 3)
     }
     for colour in colours:
-        rgb = tuple(int(round(255 * level)) for level in matplotlib.colors.to_rgb(colour))
+        rgb = tuple(round(255 * level) for level in matplotlib.colors.to_rgb(colour))
         assert rgb in found, colour
 
 

@@ -1,0 +1,206 @@
+"""The lessons and the panel as a person has them: JupyterLab in Chromium."""
+
+import importlib
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from dlcourse.film import Camera
+from dlcourse.live import SIZE
+from tests.lab import Notebook
+from tests.test_notebooks import LESSONS, panel_cell
+
+SCREENSHOTS = Path(__file__).parent.parent / "screenshots"
+
+# notebook: module, the control's name, its values from end to end, and how a person sets it
+CONTROLS = {
+    "00_start_here": ("start_here", "units", [25, 100, 400], "menu"),
+    "01_masks": ("masks", "digit", [0, 9], "slider"),
+    "02_scaling": ("scaling", "kind", ["inverted", "vanilla", "unscaled"], "menu"),
+}
+SCENE = """\
+from tests.scenes import units_scene
+from dlcourse.live import Panel
+"""
+PANEL = """\
+panel = Panel(units_scene, name="a.panel")
+panel"""
+
+
+def test_every_lesson_is_tried_here():
+    assert set(CONTROLS) == {path.stem for path in LESSONS}
+
+
+def wait_for_picture(notebook, cell, expected):
+    """Wait until the cell shows exactly this picture."""
+    for _ in range(100):
+        if notebook.picture_of(cell) == expected:
+            return
+        notebook.page.wait_for_timeout(50)
+    notebook.screenshot(SCREENSHOTS / "unexpected.png")
+    raise AssertionError("the picture wanted never showed: see screenshots/unexpected.png")
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_a_lesson_runs_and_p_moves(browser, server, path):
+    module, name, values, _ = CONTROLS[path.stem]
+    lesson = importlib.import_module(f"dlcourse.{module}")
+    camera, cell = Camera(lesson.scene, SIZE), panel_cell(path)
+    first = lesson.panel()
+    settings = first.settings
+    first.close()
+
+    def expect(p, **changed):
+        settings.update(changed)
+        wait_for_picture(notebook, cell, camera.shoot(p, **settings))
+
+    shutil.copy(path, server.folder)
+    notebook = Notebook(browser, server, path.name)
+    notebook.scroll_to(cell)
+    notebook.screenshot(SCREENSHOTS / f"{path.stem}-before-the-first-run.png")
+    expect(0.5)  # the saved picture, before anything has run
+
+    notebook.run_all()
+    assert notebook.page.query_selector_all(".jp-RenderedText[data-mime-type*='error']") == []
+    notebook.scroll_to(cell)
+    notebook.wait_for_slider(cell)
+    expect(0.5)
+    height = notebook.output(cell).bounding_box()["height"]
+    notebook.press(cell, "ArrowRight", 7)
+    assert notebook.slider_text(cell) == "0.57"
+    expect(0.57)
+    notebook.screenshot(SCREENSHOTS / f"{path.stem}.png")
+    for key, p in (("End", 1.0), ("Home", 0.0), ("PageUp", 0.05)):
+        notebook.press(cell, key)
+        expect(p)
+        notebook.screenshot(SCREENSHOTS / f"{path.stem}-p-{p:g}.png")
+
+    notebook.press(cell, "PageUp", 6)
+    expect(0.35)
+    notebook.click_button(cell, "New draw")
+    expect(0.35, seed=1)
+    for value in values:
+        set_control(notebook, cell, values.index(value), len(values), CONTROLS[path.stem][3])
+        expect(0.35, **{name: value})
+        notebook.screenshot(SCREENSHOTS / f"{path.stem}-{name}-{value}.png")
+    assert notebook.output(cell).bounding_box()["height"] == height
+    assert notebook.messages == []
+    notebook.close()
+
+
+def set_control(notebook, cell, position, count, kind):
+    """Set the control beside New draw to its value at a position from end to end."""
+    output = notebook.output(cell)
+    if kind == "menu":
+        output.query_selector("select").select_option(index=position)
+    else:
+        output.query_selector_all(".noUi-handle")[1].focus()
+        notebook.page.keyboard.press("Home" if position == 0 else "End")
+
+
+@pytest.fixture
+def small(browser, server):
+    """A notebook with one panel, opened and run."""
+    folder = Path(__file__).parent.parent
+    notebook = nbformat.v4.new_notebook()
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    sources = [f"import sys; sys.path.insert(0, {str(folder)!r})\n{SCENE}", PANEL, "", ""]
+    notebook.cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    nbformat.write(notebook, server.folder / "small.ipynb")
+    opened = Notebook(browser, server, "small.ipynb")
+    opened.run_all()
+    opened.scroll_to(1)
+    opened.wait_for_slider(1)
+    yield opened
+    opened.close()
+
+
+def picture(p, seed=0):
+    from tests.scenes import units_scene
+
+    return Camera(units_scene, SIZE).shoot(p, seed=seed)
+
+
+def ask(notebook, code):
+    """Run code in the last cell and return what it printed."""
+    notebook.write_cell(3, code)
+    notebook.run_cell(3)
+    return notebook.text_of(3).strip()
+
+
+def test_p_moves_while_the_kernel_is_busy(small):
+    assert ask(small, "print(panel.wait())") == "True"
+    small.write_cell(2, "import time; start = time.time()\nwhile time.time() < start + 15: pass")
+    small.start_cell(2)
+    small.scroll_to(1)
+    small.press(1, "ArrowRight", 20)
+    assert small.slider_text(1) == "0.70"
+    wait_for_picture(small, 1, picture(0.7))
+    assert small.is_running(2)
+    small.page.evaluate("() => {window.jupyterapp.commands.execute('notebook:interrupt-kernel');}")
+
+
+def test_p_moves_after_the_kernel_is_gone_and_a_new_run_brings_everything_back(small):
+    assert ask(small, "print(panel.wait())") == "True"
+    small.end_kernel()
+    small.scroll_to(1)
+    small.press(1, "ArrowLeft", 30)
+    assert small.slider_text(1) == "0.20"
+    wait_for_picture(small, 1, picture(0.2))
+    small.run_cell(0)  # which starts a kernel
+    small.run_cell(1)
+    small.wait_for_slider(1)
+    wait_for_picture(small, 1, picture(0.5))
+    small.click_button(1, "New draw")
+    wait_for_picture(small, 1, picture(0.5, seed=1))
+
+
+def test_running_the_panel_cell_again_starts_afresh_and_leaves_nothing_behind(small):
+    count = "import threading, ipywidgets\n"
+    count += "print(len(ipywidgets.widget._instances), threading.active_count())"
+    small.click_button(1, "New draw")
+    wait_for_picture(small, 1, picture(0.5, seed=1))
+    before = ask(small, count)
+    for _ in range(3):
+        small.run_cell(1)
+        small.wait_for_slider(1)
+        wait_for_picture(small, 1, picture(0.5))
+    assert ask(small, count) == before
+
+
+def test_a_reload_of_the_page_keeps_the_panel(small):
+    assert ask(small, "print(panel.wait())") == "True"
+    small.press(1, "ArrowRight", 10)
+    wait_for_picture(small, 1, picture(0.6))
+    small.save()
+    small.reload()
+    small.scroll_to(1)
+    small.wait_for_slider(1)
+    wait_for_picture(small, 1, picture(0.6))
+    small.press(1, "ArrowRight", 10)
+    wait_for_picture(small, 1, picture(0.7))
+
+
+def test_an_error_is_shown_in_the_panel_and_the_next_move_recovers(small):
+    small.write_cell(
+        0,
+        SCENE + "good_scene = units_scene\n"
+        "def units_scene(figure, seed):\n"
+        "    show = good_scene(figure, seed)\n"
+        "    def fragile(p):\n"
+        "        if p == 0.51: raise ValueError('not at 0.51')\n"
+        "        return show(p)\n"
+        "    return fragile\n",
+    )
+    small.run_cell(0)
+    small.run_cell(1)
+    small.wait_for_slider(1)
+    small.press(1, "ArrowRight")
+    told = (
+        "This picture could not be drawn.\n\nValueError: not at 0.51\n\nMove p or another control."
+    )
+    wait_for_picture(small, 1, Camera(lambda figure: None, SIZE).shoot_text(told))
+    small.press(1, "ArrowRight")
+    wait_for_picture(small, 1, picture(0.52))
