@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import ipywidgets as widgets
 import pytest
@@ -14,6 +15,7 @@ from dlcourse.live import P_LABEL, POSITIONS, Panel, choice, whole_number
 from tests.scenes import units_scene
 
 SIZE = (300, 160)
+ROOT = Path(__file__).parent.parent
 
 
 def new_panel(scene=units_scene, **options):
@@ -269,6 +271,6 @@ print((taken() - before) / 1e6)
 
 def test_a_thousand_updates_add_less_than_five_megabytes():
     answer = subprocess.run(
-        [sys.executable, "-c", GROWTH], capture_output=True, text=True, check=True
+        [sys.executable, "-c", GROWTH], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert float(answer.stdout) < 5
