@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 # --- what is installed
 
 IN_A_CELL = "Run this in a new cell, then restart the kernel:"
-TORCH_FOR_CPU = " --index-url https://download.pytorch.org/whl/cpu"
 _INDENT: dict[str, Any] = {
     "subsequent_indent": "    ",
     "break_on_hyphens": False,
@@ -151,7 +150,7 @@ def _python(needed: SpecifierSet) -> Finding:
 def _package(requirement: Requirement) -> Finding:
     """Look for one package in the version that is asked for."""
     name, needed = requirement.name, requirement.specifier
-    wanted = f'"{name}{needed}"' + (TORCH_FOR_CPU if name == "torch" else "")
+    wanted = f'"{name}{needed}"'
     install = f"%pip install {wanted}"
     try:
         found = metadata.version(name)
@@ -193,7 +192,7 @@ def _broken_torch(trouble: str) -> Finding:
         "torch computes",
         "broken",
         trouble=f"{trouble}. {IN_A_CELL}",
-        command=f"%pip install --force-reinstall torch{TORCH_FOR_CPU}",
+        command="%pip install --force-reinstall torch",
     )
 
 
