@@ -32,7 +32,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom  # type: ignore[import-untyped]
 
-from dlcourse.checks import Expectation, Slip, as_array, call, fixed_randomness, returned_by
+from dlcourse.answers import Slip, as_array, call, fixed_randomness, returned_by
+from dlcourse.checks import Expectation
 
 __all__ = [
     "backward_function",

@@ -17,7 +17,8 @@ from scipy.stats import binom  # type: ignore[import-untyped]
 
 from dlcourse import digits, live, style
 from dlcourse._validate import probability
-from dlcourse.checks import Expectation, as_array, call, fixed_randomness, number, returned_by
+from dlcourse.answers import as_array, call, fixed_randomness, returned_by
+from dlcourse.checks import Expectation, number
 from dlcourse.dropout_checks import CALLS, PS, SHAPE, VANILLA_TRAINING, factor_slip, mask_slip
 from dlcourse.film import Show
 from dlcourse.functional import dropout_mask

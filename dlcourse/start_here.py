@@ -20,7 +20,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from dlcourse._validate import quoted
-from dlcourse.checks import Expectation, as_array, call, number, returned_by
+from dlcourse.answers import as_array, call, returned_by
+from dlcourse.checks import Expectation, number
 from dlcourse.functional import dropout_mask
 
 if TYPE_CHECKING:

@@ -21,17 +21,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from dlcourse import dropout_checks as dc
-from dlcourse.checks import (
-    Expectation,
-    Slip,
-    Verdict,
-    array,
-    as_array,
-    call,
-    check,
-    fixed_randomness,
-    number,
-)
+from dlcourse.answers import Slip, as_array, call, fixed_randomness
+from dlcourse.checks import Expectation, Verdict, array, check, number
 
 # --- Right answers ---------------------------------------------------------------------------
 

@@ -1,0 +1,308 @@
+"""Run what a learner wrote and turn whatever goes wrong into one sentence.
+
+`call` passes copies, finds out how the parameters are named, tries tensors where arrays fail, and
+raises `Slip` or `Unfinished` with a sentence for the learner; `as_array` does the same for values.
+
+>>> from dlcourse.checks import Expectation, check
+>>> def doubles(answer):
+...     result = as_array(call(answer, x=np.array([1.0, 3.0])), (2,), returned_by(answer))
+...     return None if np.allclose(result, [2, 6]) else f"3 became {result[1]:g}, expected 6"
+>>> check("0.1", lambda x: x + x, Expectation(doubles, right="2x"))
+0.1 right: 2x
+>>> check("0.1", lambda x: x**2, Expectation(doubles, right="2x"))
+0.1 not yet: 3 became 9, expected 6
+"""
+
+from __future__ import annotations
+
+import copy
+import dis
+import inspect
+import random
+import reprlib
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Slip(Exception):
+    """What is wrong with an answer, in one sentence."""
+
+
+class Unfinished(Exception):
+    """What is still to be written in an answer, in one sentence."""
+
+
+def as_array(
+    value: Any, shape: tuple[int, ...] | None = None, who: str = "the answer is"
+) -> NDArray[np.float64]:
+    """Copy an array, tensor or (nested) list of finite numbers into a float64 array, or raise Slip.
+
+    `who` begins the sentence: keep it for a value, pass `returned_by(f)` for what f returned.
+
+    >>> as_array([1, 2], (2,))
+    array([1., 2.])
+    """
+    refuse_dots(value, "replace the ...")
+    if value is None:
+        raise Slip(f"{who} None" + (": is a return missing?" if "returned" in who else ""))
+    wanted = "an array" if shape is None else f"an array of shape {shape}"
+    try:
+        found = np.asarray(value.detach().cpu().double() if hasattr(value, "detach") else value)
+    except Exception as error:
+        raise Slip(f"{who} {describe(value)}, expected {wanted}") from error
+    if found.dtype.kind not in "biuf":
+        what = f"an array of dtype {found.dtype}" if found.ndim else describe(value)
+        raise Slip(f"{who} {what}, expected {wanted} of numbers")
+    if shape is not None and found.shape != shape:
+        raise Slip(f"{who} {describe(value)}, expected {wanted}")
+    if bad := int((~np.isfinite(found)).sum()):
+        where = f"an array with nan or inf in {bad} of {found.size} places"
+        raise Slip(f"{who} {where if found.ndim else found}")
+    return np.array(found, dtype=float)
+
+
+def call(function: Any, /, **arguments: Any) -> Any:
+    """Call the learner's function, and turn what goes wrong into a `Slip` or `Unfinished`.
+
+    The arguments are copies. They are passed by name if the function has these names, else in
+    order. A function that fails on arrays is tried with tensors, if torch is imported already, and
+    then with a `torch.Generator` too.
+
+    Raises
+    ------
+    Slip
+        If it is no function, takes other parameters, raises, or changes an argument in place.
+    Unfinished
+        If it is empty, returns ``...`` or `NotImplemented`, or raises `NotImplementedError`.
+
+    Examples
+    --------
+    >>> call(lambda x, half=0.5: x * half, x=3)
+    1.5
+    >>> def f(p):
+    ...     return 1 / (p - p)
+    >>> call(f, p=0.3)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    dlcourse.answers.Slip: f raised ZeroDivisionError: float division by zero (line 2), called wi...
+    """
+    if not callable(function):
+        raise Slip(f"expected a function, got {describe(function)}: pass its name, do not call it")
+    failures: list[Slip] = []
+    for given in _versions(arguments):
+        args, kwargs = _bind(function, given)
+        before = {name: _copied(value) for name, value in given.items()}
+        try:
+            result = function(*args, **kwargs)
+        except (Exception, SystemExit) as error:
+            failures.append(_failure(function, error, given))
+            if not isinstance(error, TypeError | AttributeError | RuntimeError):
+                break
+        else:
+            _refuse_unwritten(function, result)
+            if changed := [name for name in given if _changed(before[name], given[name])]:
+                raise Slip(f"{name_of(function)} changed {changed[0]} in place: work on a copy")
+            return result
+    # A function made for tensors fails on arrays for a reason that is no news to its author.
+    raise next((slip for slip in failures if "numpy" not in str(slip)), failures[0])
+
+
+def returned_by(function: Any) -> str:
+    """Begin a sentence for `as_array`.
+
+    >>> returned_by(len)
+    'len returned'
+    """
+    return f"{name_of(function)} returned"
+
+
+@contextmanager
+def fixed_randomness(seed: int = 0) -> Iterator[np.random.Generator]:
+    """Seed `random`, `np.random` and torch (if imported) inside; put their states back after.
+
+    >>> with fixed_randomness(3) as rng:
+    ...     a = random.random(), float(rng.random())
+    >>> with fixed_randomness(3) as rng:
+    ...     a == (random.random(), float(rng.random()))
+    True
+    """
+    torch = sys.modules.get("torch")
+    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
+    torch_state = torch.get_rng_state() if torch else None
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002
+    if torch:
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed the GPUs as well
+    try:
+        yield np.random.default_rng(seed)
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)  # noqa: NPY002
+        if torch:
+            torch.set_rng_state(torch_state)
+
+
+def _versions(arguments: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Copy the arguments: as they are, then as tensors, then with a generator of torch as well."""
+    yield {name: _copied(value) for name, value in arguments.items()}
+    if torch := sys.modules.get("torch"):
+
+        def tensor(value: Any) -> Any:
+            if not isinstance(value, np.ndarray):
+                return _copied(value)
+            kind = torch.get_default_dtype() if value.dtype.kind == "f" else None
+            return torch.tensor(value, dtype=kind)
+
+        def generator(value: Any) -> Any:
+            if not isinstance(value, np.random.Generator):
+                return tensor(value)
+            return torch.Generator().manual_seed(int(value.integers(2**62)))
+
+        yield {name: tensor(value) for name, value in arguments.items()}
+        yield {name: generator(value) for name, value in arguments.items()}
+
+
+def _copied(value: Any) -> Any:
+    """Copy what can be changed in place; a generator stays itself, so that its state moves on."""
+    if hasattr(value, "detach"):
+        return value.detach().clone().requires_grad_(value.requires_grad)
+    return copy.deepcopy(value) if isinstance(value, np.ndarray | list) else value
+
+
+def _changed(before: Any, after: Any) -> bool:
+    if hasattr(before, "detach"):
+        before, after = before.detach().cpu(), after.detach().cpu()
+    is_data = isinstance(before, np.ndarray | list) or hasattr(before, "detach")
+    return is_data and not np.array_equal(before, after)
+
+
+def _failure(function: Any, error: BaseException, given: Mapping[str, Any]) -> Slip:
+    """Say that the function raised; raise Unfinished if it did so because something is missing."""
+    if "ellipsis" in str(error).lower():
+        raise Unfinished(f"replace the ... in {name_of(function)}") from error
+    if isinstance(error, NotImplementedError) and _line(error, function, last=True):
+        raise Unfinished(f"{name_of(function)} raises NotImplementedError") from error
+    return Slip(f"{raised(error, function)}, called with {_listed(given)}")
+
+
+def _bind(function: Any, given: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """Find the way to pass the arguments: by name, or in order."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some built-in functions have none
+        return list(given.values()), {}
+    own = signature.parameters
+    by_name = {name: given[name] for name in given if name in own}
+    only_by_name = inspect.Parameter.KEYWORD_ONLY
+    keyword_only = {n: v for n, v in by_name.items() if own[n].kind is only_by_name}
+    in_order = [value for name, value in given.items() if name not in keyword_only]
+    ways: list[tuple[list[Any], dict[str, Any]]] = [(in_order, keyword_only)]
+    if len(by_name) == len(given):
+        ways.insert(0, ([], by_name))
+    for args, kwargs in ways:
+        try:
+            signature.bind(*args, **kwargs)
+        except TypeError:
+            continue
+        return args, kwargs
+    raise Slip(
+        f"{name_of(function)} takes the parameters ({', '.join(own)}), "
+        f"expected {len(given)}: ({', '.join(given)})"
+    )
+
+
+def refuse_dots(value: Any, todo: str) -> None:
+    """Raise Unfinished for ``...``, also as an item of a tuple or list."""
+    items = value if isinstance(value, tuple | list) else [value]
+    if any(item is ... or item is NotImplemented for item in items):
+        raise Unfinished(todo)
+
+
+def _refuse_unwritten(function: Any, result: Any) -> None:
+    refuse_dots(result, f"replace the ... in {name_of(function)}")
+    code = _code(function)
+    if result is None and code is not None:
+        steps = {step.opname for step in dis.get_instructions(code)}
+        if steps <= {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}:
+            raise Unfinished(f"{name_of(function)} is still empty")
+
+
+def has_placeholder(function: Any) -> bool:
+    """Tell ``mask = ...`` and ``return ...`` from an index such as ``x[..., 0]``."""
+    code = _code(function)
+    steps = list(dis.get_instructions(code)) if code else []
+    kept = ("STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF", "UNPACK", "RETURN")
+    return any(
+        (step.argval is ... or (isinstance(step.argval, tuple) and ... in step.argval))
+        and (step.opname == "RETURN_CONST" or after.opname.startswith(kept))
+        for step, after in pairwise([*steps, *steps[-1:]])
+    )
+
+
+def _code(function: Any) -> Any:
+    return getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
+
+
+def _line(error: BaseException, function: Any, last: bool = False) -> int | None:
+    """Find the line of the learner's cell that failed; with `last`, only if it raised itself."""
+    code = _code(function)
+    frames = list(traceback.walk_tb(error.__traceback__))[-1 if last else 0 :]
+    lines = [n for frame, n in frames if code and frame.f_code.co_filename == code.co_filename]
+    return lines[-1] if lines else None
+
+
+def raised(error: BaseException, answer: Any) -> str:
+    """Say who raised what, and in which line of the learner's cell."""
+    who = name_of(answer) if callable(answer) else "checking the answer"
+    line = _line(error, answer)
+    message = f": {one_line(error)}" if str(error) else ""
+    return f"{who} raised {type(error).__name__}{message}" + (f" (line {line})" if line else "")
+
+
+def one_line(text: object) -> str:
+    """Put all words of a text on one line."""
+    return " ".join(str(text).split())
+
+
+def name_of(function: Any) -> str:
+    """Return what a sentence calls the function."""
+    name = getattr(function, "__name__", type(function).__name__)
+    return "your function" if name == "<lambda>" else str(name)
+
+
+def describe(value: Any) -> str:
+    """Say in a few words what kind of thing was found in the place of an answer."""
+    if isinstance(value, str):
+        return f"the text {reprlib.repr(value)}"
+    if callable(value):
+        return f"the function {name_of(value)}"
+    if isinstance(value, tuple):
+        return f"a tuple of {len(value)}"
+    if isinstance(value, np.generic):
+        value = value.item()
+    try:
+        shape = tuple(np.shape(value))
+    except ValueError:
+        return "a list with rows of different lengths"
+    if shape:
+        return f"a{' list' if isinstance(value, list) else 'n array'} of shape {shape}"
+    return one_line(reprlib.repr(value))
+
+
+def _listed(arguments: Mapping[str, Any]) -> str:
+    """Say what the function was called with, such as "shape (200, 50), p=0.3 and a Generator"."""
+    words = []
+    for name, value in arguments.items():
+        if hasattr(value, "shape"):
+            words.append(f"{name} of shape {tuple(value.shape)}")
+        elif type(value).__name__ == "Generator":
+            words.append("a Generator")
+        else:
+            words.append(f"{name} {value}" if isinstance(value, tuple) else f"{name}={value!r}")
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else "nothing"
