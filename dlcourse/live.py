@@ -28,6 +28,9 @@ P_LABEL = "p, probability of dropping"
 SIZE = (840, 400)
 
 _LABEL_AS_WIDE_AS_IT_IS = {"description_width": "initial"}
+# The number beside a SelectionSlider takes clicks and keys, and makes nothing of them.
+_READ_ONLY = """<style>.dlcourse-p .widget-readout {
+  pointer-events: none; user-select: none; -webkit-user-modify: read-only; }</style>"""
 
 
 def slider_index(p: float) -> int:
@@ -136,9 +139,11 @@ class Panel(widgets.VBox):
             # as high as the picture from the start: the page never jumps
             layout={"min_height": f"{size[1]}px", "width": f"{size[0]}px", "max_width": "100%"},
         )
-        super().__init__([self._slider, row, stack])
+        look = widgets.HTML(_READ_ONLY, layout={"display": "none"})
+        super().__init__([self._slider, row, stack, look])
+        self._slider.add_class("dlcourse-p")
         link = widgets.jsdlink((self._slider, "index"), (stack, "selected_index"))
-        self._parts = [self._slider, *row.children, row, *self._frames, stack, link]
+        self._parts = [self._slider, *row.children, row, *self._frames, stack, look, link]
         self._slider.observe(self._on_slider, "index")
         for control in self._controls.values():
             control.observe(self._on_setting, "value")

@@ -135,7 +135,7 @@ def scene(figure: Figure, seed: int, digit: int) -> Show:
 
 def _draw_number(ax: Axes) -> Callable[[NumberDropped, int], list[Artist]]:
     """Draw the axes of the number dropped; return what shows its law and one mask's number."""
-    title = style.tidy(ax, "", "units dropped", "probability (likeliest = 1)")
+    title = style.tidy(ax, "", "units dropped", "how likely (peak = 1)")
     ax.set(xlim=(-1.5, UNITS + 1.5), ylim=(0, 1.25))
     ax.set_xticks(range(0, UNITS + 1, 16))
     ax.set_yticks([0, 0.5, 1])

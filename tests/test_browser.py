@@ -183,6 +183,18 @@ def test_a_reload_of_the_page_keeps_the_panel(small):
     wait_for_picture(small, 1, picture(0.7))
 
 
+def test_the_number_beside_the_slider_cannot_be_typed_over(small):
+    box = small.output(1).query_selector(".widget-readout").bounding_box()
+    small.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    small.page.keyboard.type("7")
+    assert small.slider_text(1) == "0.50"
+    small.press(1, "ArrowRight")
+    small.page.keyboard.press("Tab")
+    small.page.keyboard.type("7")
+    assert small.slider_text(1) == "0.51"
+    wait_for_picture(small, 1, picture(0.51))
+
+
 def test_an_error_is_shown_in_the_panel_and_the_next_move_recovers(small):
     small.write_cell(
         0,
