@@ -22,8 +22,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 NO_CHROMIUM = (
-    "no Chromium found: install it (Debian and Ubuntu: sudo apt-get install chromium; elsewhere "
-    "any Chrome or Chromium) or name its program in the variable CHROMIUM"
+    "no Chromium found: install one (Debian: sudo apt-get install chromium; elsewhere any Chrome "
+    "or Chromium) or name its program in the variable CHROMIUM"
 )
 CHROMIUM_OPTIONS = [
     "--no-sandbox",

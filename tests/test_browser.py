@@ -1,5 +1,6 @@
 """The lessons and the panel as a person has them: JupyterLab in Chromium."""
 
+import base64
 import importlib
 import shutil
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from dlcourse.film import Camera
 from dlcourse.live import SIZE
 from tests.lab import Notebook
-from tests.test_notebooks import LESSONS, panel_cell
+from tests.test_notebooks import LESSONS, cells, panel_cell
 
 SCREENSHOTS = Path(__file__).parent.parent / "screenshots"
 
@@ -60,7 +61,8 @@ def test_a_lesson_runs_and_p_moves(browser, server, path):
     notebook = Notebook(browser, server, path.name)
     notebook.scroll_to(cell)
     notebook.screenshot(SCREENSHOTS / f"{path.stem}-before-the-first-run.png")
-    expect(0.5)  # the saved picture, before anything has run
+    (saved,) = cells(path)[cell].outputs
+    wait_for_picture(notebook, cell, base64.b64decode(saved.data["image/png"]))
 
     notebook.run_all()
     assert notebook.page.query_selector_all(".jp-RenderedText[data-mime-type*='error']") == []

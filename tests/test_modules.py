@@ -436,12 +436,13 @@ def test_generator_on_another_device():
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.bool, torch.complex64, torch.float8_e5m2])
 @pytest.mark.parametrize("inplace", [False, True])
-def test_dtypes_that_f_dropout_refuses(dtype, inplace):
+def test_dtypes_that_are_refused(dtype, inplace):
     x = torch.ones(3).to(dtype)
-    assert outcome(lambda: torch.nn.Dropout(0.5, inplace)(x.clone()))[0] in (
-        RuntimeError,
-        NotImplementedError,
-    )
+    if dtype != torch.complex64:  # which nn.Dropout takes from some release on
+        assert outcome(lambda: torch.nn.Dropout(0.5, inplace)(x.clone()))[0] in (
+            RuntimeError,
+            NotImplementedError,
+        )
     message = f"input must be a tensor of floats (16, 32 or 64 bits), got dtype {dtype}"
     with pytest.raises(TypeError, match=re.escape(message)):
         Dropout(0.5, inplace)(x)
