@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import copy
 import dis
+import functools
 import inspect
 import random
 import reprlib
@@ -25,6 +26,7 @@ import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -40,11 +42,15 @@ class Unfinished(Exception):
 
 
 def as_array(
-    value: Any, shape: tuple[int, ...] | None = None, who: str = "the answer is"
+    value: Any,
+    shape: tuple[int, ...] | None = None,
+    who: str = "the answer is",
+    wanted: str = "an array",
 ) -> NDArray[np.float64]:
     """Copy an array, tensor or (nested) list of finite numbers into a float64 array, or raise Slip.
 
     `who` begins the sentence: keep it for a value, pass `returned_by(f)` for what f returned.
+    `wanted` says what is expected where no shape is given.
 
     >>> as_array([1, 2], (2,))
     array([1., 2.])
@@ -52,14 +58,17 @@ def as_array(
     refuse_dots(value, "replace the ...")
     if value is None:
         raise Slip(f"{who} None" + (": is a return missing?" if "returned" in who else ""))
-    wanted = "an array" if shape is None else f"an array of shape {shape}"
+    if shape is not None:
+        wanted = f"an array of shape {shape}" if shape else "one number"
+    if np.ma.is_masked(value):
+        raise Slip(f"{who} a masked array, expected {wanted}: `filled(0)` makes a plain one")
     try:
-        found = np.asarray(value.detach().cpu().double() if hasattr(value, "detach") else value)
+        found = np.asarray(_plain(value))
     except Exception as error:
         raise Slip(f"{who} {describe(value)}, expected {wanted}") from error
     if found.dtype.kind not in "biuf":
         what = f"an array of dtype {found.dtype}" if found.ndim else describe(value)
-        raise Slip(f"{who} {what}, expected {wanted} of numbers")
+        raise Slip(f"{who} {what}, expected {wanted}{'' if 'number' in wanted else ' of numbers'}")
     if shape is not None and found.shape != shape:
         raise Slip(f"{who} {describe(value)}, expected {wanted}")
     if bad := int((~np.isfinite(found)).sum()):
@@ -94,23 +103,29 @@ def call(function: Any, /, **arguments: Any) -> Any:
     """
     if not callable(function):
         raise Slip(f"expected a function, got {describe(function)}: pass its name, do not call it")
-    failures: list[Slip] = []
+    failures: list[tuple[list[int], Slip]] = []
     for given in _versions(arguments):
         args, kwargs = _bind(function, given)
         before = {name: _copied(value) for name, value in given.items()}
         try:
             result = function(*args, **kwargs)
         except (Exception, SystemExit) as error:
-            failures.append(_failure(function, error, given))
+            reached = [frame.f_lasti for frame, _ in _own_frames(error, function)]
+            failures.append((reached, _failure(function, error, given)))
             if not isinstance(error, TypeError | AttributeError | RuntimeError):
                 break
         else:
             _refuse_unwritten(function, result)
             if changed := [name for name in given if _changed(before[name], given[name])]:
-                raise Slip(f"{name_of(function)} changed {changed[0]} in place: work on a copy")
+                x = changed[0]
+                copies = f"`{x} * 2` makes one, `{x} *= 2` does not"
+                raise Slip(f"{name_of(function)} changed {x} in place: work on a copy: {copies}")
             return result
-    # A function made for tensors fails on arrays for a reason that is no news to its author.
-    raise next((slip for slip in failures if "numpy" not in str(slip)), failures[0])
+    # Tell the failure that came furthest. Of those that came equally far, tell the one on arrays,
+    # which is what the learner was promised, unless it says that the function is for tensors.
+    if "Tensor" in str(failures[0][1]):
+        failures.reverse()
+    raise max(failures, key=lambda failure: failure[0])[1]
 
 
 def returned_by(function: Any) -> str:
@@ -168,6 +183,16 @@ def _versions(arguments: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield {name: generator(value) for name, value in arguments.items()}
 
 
+def _plain(value: Any) -> Any:
+    """Take a tensor off its device and its gradient, and to a dtype that NumPy has."""
+    if isinstance(value, list) and any(hasattr(item, "detach") for item in value):
+        return [_plain(item) for item in value]
+    if not hasattr(value, "detach"):
+        return value
+    value = value.detach().cpu().to_dense()
+    return value.double() if value.is_floating_point() else value
+
+
 def _copied(value: Any) -> Any:
     """Copy what can be changed in place; a generator stays itself, so that its state moves on."""
     if hasattr(value, "detach"):
@@ -184,10 +209,12 @@ def _changed(before: Any, after: Any) -> bool:
 
 def _failure(function: Any, error: BaseException, given: Mapping[str, Any]) -> Slip:
     """Say that the function raised; raise Unfinished if it did so because something is missing."""
-    if "ellipsis" in str(error).lower():
+    if "ellipsis" in one_line(error).lower():
         raise Unfinished(f"replace the ... in {name_of(function)}") from error
-    if isinstance(error, NotImplementedError) and _line(error, function, last=True):
-        raise Unfinished(f"{name_of(function)} raises NotImplementedError") from error
+    if isinstance(error, NotImplementedError):
+        *_, (last, _) = traceback.walk_tb(error.__traceback__)
+        if last in [frame for frame, _ in _own_frames(error, function)]:
+            raise Unfinished(f"{name_of(function)} raises NotImplementedError") from error
     return Slip(f"{raised(error, function)}, called with {_listed(given)}")
 
 
@@ -246,33 +273,39 @@ def has_placeholder(function: Any) -> bool:
 
 
 def _code(function: Any) -> Any:
-    return getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
+    return getattr(inspect.unwrap(_whole(function)), "__code__", None)
 
 
-def _line(error: BaseException, function: Any, last: bool = False) -> int | None:
-    """Find the line of the learner's cell that failed; with `last`, only if it raised itself."""
-    code = _code(function)
-    frames = list(traceback.walk_tb(error.__traceback__))[-1 if last else 0 :]
-    lines = [n for frame, n in frames if code and frame.f_code.co_filename == code.co_filename]
-    return lines[-1] if lines else None
+def _whole(function: Any) -> Any:
+    """Return the function of which a `functools.partial` is made."""
+    return _whole(function.func) if isinstance(function, functools.partial) else function
+
+
+def _own_frames(error: BaseException, function: Any) -> list[tuple[FrameType, int]]:
+    """Return the frames, with their lines, that failed in the learner's cell."""
+    code, frames = _code(function), traceback.walk_tb(error.__traceback__)
+    return [(f, line) for f, line in frames if code and f.f_code.co_filename == code.co_filename]
 
 
 def raised(error: BaseException, answer: Any) -> str:
     """Say who raised what, and in which line of the learner's cell."""
     who = name_of(answer) if callable(answer) else "checking the answer"
-    line = _line(error, answer)
-    message = f": {one_line(error)}" if str(error) else ""
-    return f"{who} raised {type(error).__name__}{message}" + (f" (line {line})" if line else "")
+    own, words = _own_frames(error, answer), one_line(error)
+    where = f" (line {own[-1][1]})" if own else ""
+    return f"{who} raised {type(error).__name__}{': ' if words else ''}{words}{where}"
 
 
 def one_line(text: object) -> str:
-    """Put all words of a text on one line."""
-    return " ".join(str(text).split())
+    """Put all words of a text on one line; what cannot be shown as text has none."""
+    try:
+        return " ".join(str(text).split())
+    except Exception:
+        return ""
 
 
 def name_of(function: Any) -> str:
     """Return what a sentence calls the function."""
-    name = getattr(function, "__name__", type(function).__name__)
+    name = getattr(_whole(function), "__name__", type(function).__name__)
     return "your function" if name == "<lambda>" else str(name)
 
 
@@ -280,19 +313,29 @@ def describe(value: Any) -> str:
     """Say in a few words what kind of thing was found in the place of an answer."""
     if isinstance(value, str):
         return f"the text {reprlib.repr(value)}"
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
     if callable(value):
-        return f"the function {name_of(value)}"
+        name = name_of(value)
+        return "a function" if name == "your function" else f"the function {name}"
     if isinstance(value, tuple):
         return f"a tuple of {len(value)}"
     if isinstance(value, np.generic):
         value = value.item()
     try:
-        shape = tuple(np.shape(value))
+        shape = tuple(np.shape(_plain(value)))
     except ValueError:
         return "a list with rows of different lengths"
+    except Exception:
+        shape = ()
     if shape:
         return f"a{' list' if isinstance(value, list) else 'n array'} of shape {shape}"
-    return one_line(reprlib.repr(value))
+    try:
+        shown = one_line(reprlib.repr(value))
+    except Exception:
+        shown = ""
+    hidden = not shown or shown[0] == "<" or "0x" in shown
+    return f"an object of type {type(value).__name__}" if hidden else shown
 
 
 def _listed(arguments: Mapping[str, Any]) -> str:

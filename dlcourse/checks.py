@@ -9,7 +9,7 @@ values; `dlcourse.dropout_checks` has those for masks, dropout and its gradient;
 
 from __future__ import annotations
 
-import reprlib
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -109,7 +109,8 @@ def check(name: str, answer: Any, expectation: Callable[[Any], str | None]) -> V
     if not callable(expectation):
         raise TypeError(f"expectation must be callable, such as number(512), got {expectation!r}")
     try:
-        with fixed_randomness():
+        with fixed_randomness(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # no news to a learner
             refuse_dots(answer, "replace the ...")
             slip = expectation(answer)
     except Unfinished as todo:
@@ -133,12 +134,15 @@ def number(
     atol: float = 0.0,
     rtol: float = 1e-6,
     slips: Mapping[float, str] | None = None,
+    near: tuple[float, str] | None = None,
     right: str | None = None,
 ) -> Expectation:
     """Expect one number within ``max(atol, rtol * |expected|)``.
 
     Integers are compared exactly, however large, and a tensor or an array with one element is a
-    number too. `slips` says in words what a wrong number stands for.
+    number too. `slips` says in words what a wrong number stands for; it is recognised within the
+    tolerance or 0.4 %, whichever is less. `near` is a distance and what to say of a wrong number
+    that no slip explains and that lies no farther from the expected one.
 
     Raises
     ------
@@ -147,29 +151,32 @@ def number(
 
     Examples
     --------
-    >>> dropped = number(512, atol=1, slips={16: "that is the spread, asked was the mean"})
+    >>> spread = {16: "that is the spread, the question asks for the mean"}
+    >>> dropped = number(512, atol=1, slips=spread, near=(64, "is it from one draw?"))
     >>> check("1.2", 16, dropped)
-    1.2 not yet: 16: that is the spread, asked was the mean
-    >>> check("1.2", 700, dropped)
-    1.2 not yet: 700 is too large
+    1.2 not yet: 16: that is the spread, the question asks for the mean
+    >>> check("1.2", 500, dropped), check("1.2", 700, dropped)
+    (1.2 not yet: 500 is near: is it from one draw?, 1.2 not yet: 700 is too large)
     """
     goal = _exact(expected)
     named = {_exact(value): words for value, words in (slips or {}).items()}
 
-    def close(value: Fraction, to: Fraction) -> bool:
-        return abs(value - to) <= max(Fraction(atol), Fraction(rtol) * abs(to))
+    def close(value: Fraction, to: Fraction, atol: Fraction) -> bool:
+        return abs(value - to) <= max(atol, Fraction(rtol) * abs(to))
 
     for value in named:
-        if close(value, goal):
+        if close(value, goal, Fraction(atol)):
             raise ValueError(f"{named[value]!r} is within the tolerance of {expected}")
 
     def slip(answer: Any) -> str | None:
         value = _exact(answer)
-        if close(value, goal):
+        if close(value, goal, Fraction(atol)):
             return None
         for other in sorted(named, key=lambda other: abs(value - other)):
-            if close(value, other):
+            if close(value, other, min(Fraction(atol), abs(other) / 250)):
                 return f"{_shown(answer)}: {named[other]}"
+        if near and abs(value - goal) <= near[0]:
+            return f"{_shown(answer)} is near: {near[1]}"
         return f"{_shown(answer)} is too {'small' if value < goal else 'large'}"
 
     return Expectation(slip, _shown(expected) if right is None else right)
@@ -216,11 +223,16 @@ def _exact(value: Any) -> Fraction:
     """Turn any one number into a fraction: floats and whole numbers of any size compare exactly."""
     if value is None or callable(value) or isinstance(value, str | bool | np.bool_):
         raise Slip(f"the answer is {describe(value)}, expected a number")
+    if isinstance(value, tuple) and len(value) == 2 and all(type(part) is int for part in value):
+        point = f"{value[0]}.{value[1]}"
+        raise Slip(
+            f"the answer is a tuple of 2, expected one number: a decimal comma? Write {point}"
+        )
     if isinstance(value, int | np.integer):
         return Fraction(int(value))
     if isinstance(value, Fraction):
         return value
-    found = as_array(float(value) if isinstance(value, Decimal) else value)
+    found = as_array(float(value) if isinstance(value, Decimal) else value, wanted="a number")
     if found.size != 1:
         raise Slip(f"the answer is {describe(value)}, expected one number")
     return Fraction(found.item())
@@ -229,5 +241,5 @@ def _exact(value: Any) -> Fraction:
 def _shown(value: Any) -> str:
     """Show up to six digits of a number, and whole numbers in full unless they are very long."""
     if isinstance(value, int):
-        return reprlib.repr(value)
+        return describe(value)
     return f"{float(_exact(value)):.6g}"

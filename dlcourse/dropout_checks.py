@@ -24,6 +24,7 @@ exceeds 1 − 1e-6. The other slips break an exact rule, or one about values, an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -45,6 +46,9 @@ __all__ = [
     "factor_slip",
     "mask_function",
     "mask_slip",
+    "result",
+    "signed",
+    "training_slip",
     "vanilla_function",
 ]
 
@@ -56,6 +60,8 @@ PS = (0.3, 0.8)  # never 0.5 alone, where p and 1 − p are the same
 CALLS = 3
 SHAPE = (200, 50)
 ALPHA = 1e-10
+# What NumPy says of a mask that has not the shape of x
+NO_SHAPE = re.compile("broadcast|boolean index|(as an|of) integer|scalar index|dimension|data type")
 TOLERANCE = 1e-3  # relative; float32 passes, and the factors below are further apart
 
 FACTORS: dict[str, Callable[[float], float]] = {
@@ -69,6 +75,7 @@ FACTORS: dict[str, Callable[[float], float]] = {
     "1/√(1 − p)": lambda p: (1 - p) ** -0.5,
     "1 + p": lambda p: 1 + p,
 }
+BRACKETS = "p is subtracted at the end: write {} (1 - p) with brackets"
 INVERTED_TRAINING = {
     "1": "not rescaled?",
     "1/(1 − p)²": "scaled twice?",
@@ -170,6 +177,43 @@ def factor_slip(
     return f"{what} multiplied by {value:.4g} at p = {wrong}, expected {goal:.4g}{hint}"
 
 
+def training_slip(
+    x: Array, outputs: Factors, expected: str, words: Mapping[str, str]
+) -> str | None:
+    """Judge what became of x in several calls for each p; both slips are told, mask and factor.
+
+    >>> x = signed(np.random.default_rng(0))
+    >>> training_slip(x, {0.3: np.tile(x, (3, 1, 1)), 0.8: np.tile(x, (3, 1, 1))}, "1", {})
+    'nothing is dropped: kept all 10000 units at p = 0.3 and p = 0.8'
+    """
+    if slip := _constant_slip(x, outputs):
+        return slip
+    trained = {p: y / x for p, y in outputs.items()}
+    masks = {p: _kept(y) for p, y in trained.items()}
+    what, all_kept = "the output with dropout", "is a comparison missing?"
+    factors = {p: _common_factor(y, masks[p], what, all_kept) for p, y in trained.items()}
+    if total := _all_or_nothing(masks):
+        return total
+    kept = {p: mask.mean(axis=(1, 2)) for p, mask in masks.items()}
+    by_count = all(np.allclose(factors[p] * kept[p], 1, rtol=1e-5) for p in masks)
+    scale = factor_slip("kept units are", factors, expected, words)
+    if scale and by_count and expected == "1/(1 − p)":
+        scale = "kept units are divided by the fraction that this call kept, not by 1 − p"
+    if (mask := mask_slip(masks)) and scale:
+        return f"{mask}{'' if mask.endswith('?') else '.'} Also, {scale}"
+    return mask or scale
+
+
+def result(answer: Any, /, shape: tuple[int, ...] = SHAPE, **arguments: Any) -> Array:
+    """Call the answer and return the array that it made, or raise Slip."""
+    try:
+        return as_array(call(answer, **arguments), shape, returned_by(answer))
+    except Slip as slip:
+        if "x" in arguments and " raised " in str(slip) and NO_SHAPE.search(str(slip)):
+            raise Slip(f"{slip}: the mask must have the shape of x, x.shape") from slip
+        raise
+
+
 def _grid(shape: tuple[int, ...]) -> tuple[int, int]:
     """One row for each example; a 1-D mask is one row."""
     rows = shape[0] if len(shape) > 1 else 1
@@ -204,43 +248,29 @@ def _dropout_slip(
     answer: Any, scales: tuple[tuple[str, Mapping[str, str]], ...], seed: int
 ) -> str | None:
     with fixed_randomness(seed) as rng:
-        x = _signed(np.random.default_rng([seed, 1]))
+        x = signed(np.random.default_rng([seed, 1]))
         with_zeros = np.where(np.arange(SHAPE[1]) % 3 == 0, 0, x)
 
         def run(given: Array, p: float, training: bool) -> Array:
-            result = call(answer, x=given, p=p, training=training, rng=rng)
-            return as_array(result, given.shape, returned_by(answer))
+            return result(answer, x=given, p=p, training=training, rng=rng)
 
         trained = {p: np.stack([run(x, p, True) for _ in range(CALLS)]) for p in PS}
         tested = {p: run(with_zeros, p, False) for p in PS}
         zeros = run(with_zeros, PS[0], True)
-    for y in (zeros, *tested.values()):
+    if slip := _constant_slip(x, trained):
+        return slip
+    for p, y in [(PS[0], zeros), *tested.items()]:
         if (moved := y[with_zeros == 0]).any():
             value = moved[moved != 0][0]
+            if np.allclose(moved, -p):
+                return BRACKETS.format("/" if scales[0][0] == "1/(1 − p)" else "*")
             return f"a 0 in x became {value:.3g}: is noise or a constant added instead of a mask?"
     tested = {p: y[with_zeros != 0] / with_zeros[with_zeros != 0] for p, y in tested.items()}
-    trained = {p: y / x for p, y in trained.items()}
-    return _train_slip(trained, tested, *scales[0]) or _test_slip(trained, tested, *scales[1])
-
-
-def _train_slip(
-    trained: Factors, tested: Factors, expected: str, words: Mapping[str, str]
-) -> str | None:
-    """Judge y/x from calls with training=True."""
-    masks = {p: _kept(y) for p, y in trained.items()}
-    if all(mask.all() for mask in masks.values()) and not all(
-        _kept(y).all() for y in tested.values()
-    ):
+    dropped_in_training = any(not _kept(y).all() for y in trained.values())
+    if not dropped_in_training and any(not _kept(y).all() for y in tested.values()):
         return "dropped units with training=False and none with training=True: the wrong way round?"
-    factors = {p: _common_factor(y, masks[p], "the output in training") for p, y in trained.items()}
-    if total := _all_or_nothing(masks):
-        return total
-    kept = {p: mask.mean(axis=(1, 2)) for p, mask in masks.items()}
-    by_count = all(np.allclose(factors[p] * kept[p], 1, rtol=1e-5) for p in masks)
-    scale = factor_slip("kept units are", factors, expected, words)
-    if scale and by_count and expected == "1/(1 − p)":
-        scale = "kept units are divided by the fraction that this call kept, not by 1 − p"
-    return "; also, ".join(filter(None, [mask_slip(masks), scale])) or None
+    slip = training_slip(x, trained, *scales[0])
+    return slip or _test_slip({p: y / x for p, y in trained.items()}, tested, *scales[1])
 
 
 def _test_slip(
@@ -263,29 +293,48 @@ def _test_slip(
     return factor_slip("with training=False x is", factors, expected, words)
 
 
+def _constant_slip(x: Array, outputs: Factors) -> str | None:
+    """Say that the kept units do not depend on x, if so."""
+    for p, y in outputs.items():
+        kept = _kept(y)
+        if kept.mean() > 0.01 and np.ptp(y[kept]) < TOLERANCE * abs(y[kept][0]):
+            by_sign = kept[:, x < 0].mean() in (0, 1) and not kept.all()
+            product = "is the product compared, not the random number? Check the brackets"
+            hint = product if by_sign else "is x multiplied by the mask?"
+            return f"kept units are all {y[kept][0]:.4g} at p = {p}, whatever x is: {hint}"
+    return None
+
+
 def _backward_slip(answer: Any, seed: int) -> str | None:
     ratios, masks = {}, {}
     with fixed_randomness(seed) as rng:
         for p in PS:
-            grad, masks[p] = _signed(rng), rng.random(SHAPE) >= p
-            result = call(answer, grad=grad, mask=masks[p], p=p)
-            ratios[p] = as_array(result, SHAPE, returned_by(answer)) / grad
+            grad, masks[p] = signed(rng), rng.random(SHAPE) >= p
+            passed = result(answer, grad=grad, mask=masks[p], p=p)
+            if np.allclose(passed[~masks[p]], -p):
+                return BRACKETS.format("/")
+            ratios[p] = passed / grad
     flows = {p: _kept(ratio) for p, ratio in ratios.items()}
     if not any(flow.any() for flow in flows.values()):
         return "the gradient is 0 everywhere, expected 0 only where units were dropped"
     if all(np.array_equal(flows[p], ~masks[p]) for p in PS):
         return "the gradient passes only where units were dropped: is the mask inverted?"
     for p in PS:
+        lost = 1 - flows[p][masks[p]].mean()
         if part := flows[p][~masks[p]].mean():
-            return f"gradient passes through {part:.2f} of the dropped units at p = {p}, expected 0"
-        if part := 1 - flows[p][masks[p]].mean():
-            return f"the gradient is 0 in {part:.2f} of the kept units at p = {p}: drawn anew?"
+            ignored = np.ptp(ratios[p]) < TOLERANCE * abs(ratios[p]).max()
+            anew = ": use the mask that is given, do not draw a new one" if lost else ""
+            hint = ": is mask used?" if ignored else anew
+            passes = f"gradient passes through {part:.2f} of the dropped units at p = {p}"
+            return f"{passes}, expected 0{hint}"
+        if lost:
+            return f"the gradient is 0 in {lost:.2f} of the kept units at p = {p}: drawn anew?"
     factors = {p: _common_factor(ratios[p][None], masks[p][None], "the gradient") for p in PS}
     return factor_slip("the gradient of kept units is", factors, "1/(1 − p)", GRADIENT)
 
 
-def _signed(rng: np.random.Generator) -> Array:
-    """Distinct values of both signs, none of them near 0: there, kept and dropped look alike."""
+def signed(rng: np.random.Generator) -> Array:
+    """Draw values of both signs, none of them near 0: there, kept and dropped look alike."""
     return rng.uniform(0.5, 2.5, SHAPE) * np.where(rng.random(SHAPE) < 0.5, -1.0, 1.0)
 
 
@@ -293,13 +342,16 @@ def _kept(ratio: Array) -> NDArray[np.bool_]:
     return np.asarray(np.abs(ratio) > 1e-6)
 
 
-def _common_factor(ratio: Array, kept: NDArray[np.bool_], what: str) -> Array:
+def _common_factor(
+    ratio: Array, kept: NDArray[np.bool_], what: str, all_kept: str = "are units scaled unlike?"
+) -> Array:
     """Find the one factor of the kept units, call by call; raise Slip if there is none."""
     factors = []
     for one, mask in zip(ratio, kept, strict=True):
         low, high = (one[mask].min(), one[mask].max()) if mask.any() else (1.0, 1.0)
         if high - low > TOLERANCE * max(abs(low), abs(high)):
-            hint = "is noise added instead of a mask?" if mask.all() else "are units scaled unlike?"
+            # Random numbers that are not compared may come so near to 0 that a few look dropped.
+            hint = all_kept if mask.mean() > 0.99 else "are units scaled unlike?"
             raise Slip(f"{what} is between {low:.3g} and {high:.3g} times what came in: {hint}")
         factors.append((low + high) / 2)
     return np.array(factors)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 from matplotlib.artist import Artist
@@ -24,7 +25,37 @@ Scene = Callable[..., Show]
 
 def _new_figure(size: tuple[int, int]) -> Figure:
     """Return an empty figure of ``size`` pixels, unknown to pyplot."""
-    return Figure((size[0] / DPI, size[1] / DPI), dpi=DPI, facecolor="white", layout="none")
+    return Figure((size[0] / DPI, size[1] / DPI), dpi=DPI, facecolor="white", layout="none")  # type: ignore[arg-type]
+
+
+@lru_cache
+def _palette() -> Image.Image:
+    image = Image.new("P", (1, 1))
+    image.putpalette(palette().tobytes())
+    return image
+
+
+def _png(canvas: FigureCanvasAgg) -> bytes:
+    image = Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba())
+    image = image.convert("RGB").quantize(palette=_palette(), dither=Image.Dither.NONE)
+    file = io.BytesIO()
+    image.save(file, "png", compress_level=6)
+    return file.getvalue()
+
+
+def shoot_text(text: str, size: tuple[int, int]) -> bytes:
+    """Return a picture of ``size`` pixels that shows only ``text``, as a PNG.
+
+    Examples
+    --------
+    >>> shoot_text("drawing …", (300, 200))[:4]
+    b'\\x89PNG'
+    """
+    figure = _new_figure(size)
+    figure.text(0.03, 0.92, text, **text_style(12, ha="left", va="top"))
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return _png(canvas)
 
 
 class Camera:
@@ -35,7 +66,8 @@ class Camera:
     scene : callable
         ``scene(figure, **settings)`` draws what stands still and returns ``show``;
         ``show(p)`` brings what moves to its place for that p and returns the moving
-        artists in drawing order. Each ``show(p)`` must set all that depends on p.
+        artists in drawing order, the same ones for every p. Each ``show(p)`` must set all
+        that depends on p.
     size : (int, int)
         Width and height of the pictures in pixels.
 
@@ -55,57 +87,48 @@ class Camera:
         self._scene = scene
         self._size = size
         self._lock = threading.RLock()
-        self._palette = Image.new("P", (1, 1))
-        self._palette.putpalette(palette().tobytes())
-        self._canvas = FigureCanvasAgg(_new_figure(size))
-        self.strike()
+        self.release()
 
-    def strike(self) -> None:
-        """Take the set down: the next picture builds the scene anew."""
+    def release(self) -> None:
+        """Give back the figure and its pixels; `shoot` makes new ones when it is called."""
         with self._lock:
-            self._settings: dict[str, Any] | None = None
-            self._failure: Exception | None = None
-            self._background: Any = None
+            self._strike()
+            self._canvas: Any = None
+            self._show: Any = None
 
     def shoot(self, p: float, **settings: Any) -> bytes:
         """Return the picture for ``p`` and the scene's ``settings`` as a PNG.
 
         A pure function of its arguments. Safe from any thread. Raises what the scene
-        raises. A scene that cannot be built is not tried again with the same settings
-        until `strike`; one that fails at some p is built anew for the next picture.
+        raises, and ValueError if ``show`` returns other artists than before; the next
+        picture then builds the scene anew.
         """
         with self._lock:
-            if settings != self._settings:
-                self._build(settings)
-            if self._failure is not None:
-                raise self._failure
             try:
+                if settings != self._settings:
+                    self._build(settings)
                 self._draw(p)
-            except Exception:
-                self.strike()
+            except BaseException:  # an interrupt too leaves things half done
+                self._strike()
                 raise
-            return self._png(self._canvas)
+            return _png(self._canvas)
 
-    def shoot_text(self, text: str) -> bytes:
-        """Return a picture that shows only ``text``, for what could not be drawn."""
-        figure = _new_figure(self._size)
-        figure.text(0.03, 0.92, text, **text_style(12, ha="left", va="top"))
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()
-        return self._png(canvas)
+    def _strike(self) -> None:
+        """Take the set down: the next picture builds the scene anew."""
+        self._settings: dict[str, Any] | None = None
+        self._moving: list[Artist] = []
+        self._background: Any = None
 
     def _build(self, settings: dict[str, Any]) -> None:
-        self.strike()
-        self._settings = settings
+        self._strike()
         figure = _new_figure(self._size)
         # One canvas for all figures: its pixels would otherwise stay with each old figure
         # until the garbage collector comes by.
+        self._canvas = self._canvas or FigureCanvasAgg(figure)
         self._canvas.figure = figure
         figure.set_canvas(self._canvas)
-        try:
-            self._show = self._scene(figure, **settings)
-        except Exception as failure:
-            self._failure = failure
+        self._show = self._scene(figure, **settings)
+        self._settings = settings
 
     def _draw(self, p: float) -> None:
         moving = list(self._show(p))
@@ -114,13 +137,9 @@ class Camera:
                 artist.set_animated(True)  # left out of the background
             self._canvas.draw()
             self._background = self._canvas.copy_from_bbox(self._canvas.figure.bbox)
+            self._moving = moving
+        if moving != self._moving:
+            raise ValueError("show(p) must return the same artists for every p, in the same order")
         self._canvas.restore_region(self._background)
         for artist in moving:
             artist.draw(self._canvas.get_renderer())
-
-    def _png(self, canvas: FigureCanvasAgg) -> bytes:
-        image = Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba())
-        image = image.convert("RGB").quantize(palette=self._palette, dither=Image.Dither.NONE)
-        file = io.BytesIO()
-        image.save(file, "png", compress_level=6)
-        return file.getvalue()

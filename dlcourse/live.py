@@ -14,14 +14,14 @@ import threading
 import traceback
 import weakref
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 import ipywidgets as widgets
+import numpy as np
 from IPython import get_ipython
 
-from dlcourse._validate import probability
-from dlcourse.film import Camera, Scene
+from dlcourse._validate import probability, quoted
+from dlcourse.film import Camera, Scene, shoot_text
 
 POSITIONS = 101
 P_LABEL = "p, probability of dropping"
@@ -52,9 +52,17 @@ def slider_index(p: float) -> int:
     return index
 
 
-@lru_cache
-def _blank_frame(size: tuple[int, int]) -> bytes:
-    return Camera(lambda figure: lambda p: [], size).shoot_text("drawing …")
+def _integer(name: str, value: Any, low: int, high: int | None = None) -> int:
+    """Return ``value`` as an int if it is one in the range, else raise ValueError."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | np.integer)
+        or value < low
+        or (high is not None and value > high)
+    ):
+        span = f"from {low} to {high}" if high is not None else f"of {low} or more"
+        raise ValueError(f"{name} must be an integer {span}, got {quoted(value)}")
+    return int(value)
 
 
 class Panel(widgets.VBox):
@@ -81,7 +89,8 @@ class Panel(widgets.VBox):
     Raises
     ------
     TypeError, ValueError
-        If ``p`` is no probability in hundredths, or ``seed`` is no integer ≥ 0.
+        If ``p`` is no probability in hundredths, ``seed`` is no integer ≥ 0, or a control has
+        a name that the scene gets anyway.
 
     Examples
     --------
@@ -97,6 +106,8 @@ class Panel(widgets.VBox):
     >>> panel.close()
     """
 
+    _closed = True  # until it is open
+
     def __init__(
         self,
         scene: Scene,
@@ -107,18 +118,17 @@ class Panel(widgets.VBox):
         name: str = "Panel",
         size: tuple[int, int] = SIZE,
     ) -> None:
-        self._parts: list[widgets.Widget] = []
-        self._changed = threading.Condition(threading.RLock())
-        self._closed = False
-        self._worker = threading.Thread(target=self._shoot_stale_frames, name="film", daemon=True)
-        self._camera = Camera(scene, size)
         index = slider_index(p)
-        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-            raise ValueError(f"seed must be an integer of 0 or more, got {seed!r}")
+        self._seed = _integer("seed", seed, 0)
+        self._controls = dict(controls or {})
+        if taken := {"figure", "p", "seed"} & set(self._controls):
+            raise ValueError(f"a control must not be named {' or '.join(sorted(taken))}")
         self.error: str | None = None
         self._name = name
-        self._seed = seed
-        self._controls = dict(controls or {})
+        self._changed = threading.Condition(threading.RLock())
+        self._worker = threading.Thread(target=self._shoot_stale_frames, name="film", daemon=True)
+        self._camera = Camera(scene, size)
+        self._size = size
         self._take = 0  # counts the changes that made the film stale
         self._shot_in = [-1] * POSITIONS  # the take that each frame was last shot in
         self._failed: set[int] = set()
@@ -149,6 +159,7 @@ class Panel(widgets.VBox):
             control.observe(self._on_setting, "value")
         new_draw.on_click(lambda _button: self.new_draw())
         _close_earlier_run(self)
+        self._closed = False
         self._worker.start()
 
     # --- state
@@ -187,21 +198,26 @@ class Panel(widgets.VBox):
             Seconds to wait at the most.
         """
         with self._changed:
-            return self._changed.wait_for(lambda: self._closed or not self._stale_frames(), timeout)
+            self._changed.wait_for(lambda: self._closed or not self._stale_frames(), timeout)
+            return not self._stale_frames()
 
     def close(self) -> None:
         """Give back all that the panel holds: its thread, its pictures and its widgets."""
+        if self._closed:
+            return
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        if self._worker.ident is not None:
+        if self._worker is not threading.current_thread():
             self._worker.join()
-        self._camera.strike()
+        self._camera.release()
         for widget in (*self._parts, self):
             for model in (getattr(widget, "layout", None), getattr(widget, "style", None)):
                 if model is not None:
                     model.close()
             widgets.Widget.close(widget)
+        # IPython's history of outputs holds the panel for good, so the panel holds nothing.
+        self.children, self._parts, self._frames = (), [], []
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """Leave the picture beside the widget, for readers without a kernel."""
@@ -215,17 +231,15 @@ class Panel(widgets.VBox):
 
     def _on_slider(self, _change: Any) -> None:
         with self._changed:
-            if self._slider.index in self._failed:  # the reason may have passed
-                self._camera.strike()
-                for index in self._failed:
-                    self._shot_in[index] = -1
-                self._failed.clear()
+            if self._slider.index in self._failed:  # what was the reason may have passed
+                self._shot_in[self._slider.index] = -1
                 self._changed.notify_all()
 
     def _on_setting(self, _change: Any) -> None:
         with self._changed:
             self._take += 1
             self._failed.clear()
+            self.error = None
             self._changed.notify_all()
 
     # --- the thread that shoots what is stale
@@ -241,12 +255,25 @@ class Panel(widgets.VBox):
             picture, failed = self._shoot(index, settings)
             if take != self._take:
                 continue
-            self._frames[index].value = picture
+            try:
+                self._frames[index].value = picture
+            except Exception:  # nobody hears it in this thread, and the film must go on
+                self.error = traceback.format_exc()
             with self._changed:
                 if take == self._take:
                     self._shot_in[index] = take
-                    self._failed.update([index] if failed else [])
+                    self._note(index, failed)
                     self._changed.notify_all()
+
+    def _note(self, index: int, failed: bool) -> None:
+        """Remember what could not be drawn; once one of it can, all of it is shot again."""
+        if failed:
+            self._failed.add(index)
+        elif index in self._failed:
+            for other in self._failed - {index}:
+                self._shot_in[other] = -1
+            self._failed.clear()
+            self.error = None
 
     def _stale_frames(self) -> list[int]:
         return [i for i in range(POSITIONS) if self._shot_in[i] != self._take]
@@ -255,11 +282,12 @@ class Panel(widgets.VBox):
         """Return the picture, and whether it is one of an error."""
         try:
             return self._camera.shoot(index / 100, **settings), False
-        except Exception as error:
-            self.error = traceback.format_exc()
-            message = textwrap.fill(f"{type(error).__name__}: {error}", 95)
-            told = f"This picture could not be drawn.\n\n{message}\n\nMove p or another control."
-            return self._camera.shoot_text(told), True
+        except BaseException as error:
+            in_a_cell = threading.current_thread() is not self._worker
+            if in_a_cell and not isinstance(error, Exception):
+                raise  # a person's interrupt
+            self.error = "".join(traceback.format_exception(error))
+            return _error_picture(error, self._size), True
 
     # --- parts
 
@@ -274,13 +302,22 @@ class Panel(widgets.VBox):
 
     def _make_frames(self, index: int, size: tuple[int, int]) -> list[widgets.Image]:
         layout = widgets.Layout(max_width="100%")
-        blank = _blank_frame(size)
-        pictures = [blank] * POSITIONS
+        pictures = [shoot_text("drawing …", size)] * POSITIONS
         pictures[index] = self.picture()  # seen before the rest of the film is shot
         return [
             widgets.Image(value=png, format="png", width=size[0], height=size[1], layout=layout)
             for png in pictures
         ]
+
+
+def _error_picture(error: BaseException, size: tuple[int, int]) -> bytes:
+    reason = "".join(traceback.format_exception_only(error))
+    message = textwrap.fill(textwrap.shorten(reason, 500), 80)
+    told = f"This picture could not be drawn.\n\n{message}\n\nMove p or another control."
+    try:
+        return shoot_text(told, size)
+    except Exception:  # for what no font can show
+        return shoot_text(told.encode("ascii", "backslashreplace").decode(), size)
 
 
 _panels_of_cell: dict[str, tuple[str, list[weakref.ref[Panel]]]] = {}
@@ -292,11 +329,11 @@ def _close_earlier_run(panel: Panel) -> None:
     A panel that is shown no more would hold its film for as long as the kernel lives.
     """
     shell = get_ipython()
-    request = shell.get_parent() if hasattr(shell, "get_parent") else {}
+    request = (shell.get_parent() if hasattr(shell, "get_parent") else None) or {}
     cell = request.get("metadata", {}).get("cellId")
-    if cell is None:
+    run = request.get("header", {}).get("msg_id")
+    if cell is None or run is None:
         return
-    run = request["header"]["msg_id"]
     earlier_run, panels = _panels_of_cell.get(cell, (run, []))
     if earlier_run != run:
         for reference in panels:
@@ -354,10 +391,8 @@ def whole_number(label: str, low: int, high: int, value: int) -> widgets.IntSlid
     Traceback (most recent call last):
     ValueError: digit must be an integer from 0 to 9, got 12
     """
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ValueError(f"{label} must be an integer from {low} to {high}, got {value!r}")
     return widgets.IntSlider(
-        value=value,
+        value=_integer(label, value, low, high),
         min=low,
         max=high,
         description=f"{label} ({low}–{high})",

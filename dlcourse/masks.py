@@ -17,9 +17,9 @@ from scipy.stats import binom  # type: ignore[import-untyped]
 
 from dlcourse import digits, live, style
 from dlcourse._validate import probability
-from dlcourse.answers import as_array, call, fixed_randomness, returned_by
+from dlcourse.answers import fixed_randomness
 from dlcourse.checks import Expectation, number
-from dlcourse.dropout_checks import CALLS, PS, SHAPE, VANILLA_TRAINING, factor_slip, mask_slip
+from dlcourse.dropout_checks import CALLS, FACTORS, PS, result, signed, training_slip
 from dlcourse.film import Show
 from dlcourse.functional import dropout_mask
 
@@ -215,16 +215,11 @@ def panel(p: float = 0.5, seed: int = 0, digit: int = 3) -> live.Panel:
 
 
 def _batch_slip(answer: Any) -> str | None:
-    kept, factors = {}, {}
     with fixed_randomness(1) as rng:
-        x = rng.uniform(0.5, 1.5, SHAPE)
-        for p in PS:
-            results = [call(answer, x=x, p=p, rng=rng) for _ in range(CALLS)]
-            ratio = np.stack([as_array(y, SHAPE, returned_by(answer)) for y in results]) / x
-            kept[p] = ratio != 0
-            factors[p] = ratio[kept[p]]
-    scale = factor_slip("kept units are", factors, "1", VANILLA_TRAINING)
-    return "; also, ".join(filter(None, [mask_slip(kept), scale])) or None
+        x = signed(rng)
+        calls = {p: [result(answer, x=x, p=p, rng=rng) for _ in range(CALLS)] for p in PS}
+    words = dict.fromkeys(FACTORS, "survivors must stay as they are here")
+    return training_slip(x, {p: np.stack(ys) for p, ys in calls.items()}, "1", words)
 
 
 batch_function = Expectation(_batch_slip, "every row has a mask of its own, and x keeps its shape")
@@ -234,11 +229,18 @@ number_spread = number(
     atol=0.05,
     slips={
         16: "that is the variance, n p (1 − p): take its square root",
-        20: "that is the mean, n p: asked is how far a mask is from it",
+        20: "that is the mean, n p: the question asks how far a mask is from it",
         80: "that is the mean number of units kept",
         20**0.5: "that is √(n p): is the factor 1 − p missing?",
+        80**0.5: "that is √(n (1 − p)): is the factor p missing?",
+        19.8**0.5: "1 − p is not in brackets: write n * p * (1 - p) under the root",
+        19.8: "1 − p is not in brackets: write n * p * (1 - p), and take the square root",
         0.4: "that is the spread of one unit, √(p (1 − p)): is the factor √n missing?",
-        0.04: "that is the spread of the fraction dropped: asked is the number of units",
+        0.16: "that is the variance of one unit, p (1 − p): times n, then the square root",
+        0.2: "that is p: the question asks for the spread of a number of units",
+        2: "that is √n p: the root is taken of n p (1 − p)",
+        10: "that is √n: are the factors p and 1 − p missing?",
+        0.04: "that is the spread of the fraction dropped: the question asks for units",
         40: "that is n √(p (1 − p)): independent units give √n, not n",
     },
     right="√(100 · 0.2 · 0.8) = 4, so 20 ± 4 units go",

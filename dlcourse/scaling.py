@@ -11,6 +11,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from dlcourse import _validate as check
 from dlcourse import digits, live, style
@@ -77,8 +78,7 @@ def received(terms: Any, p: float, kind: str, masks: Any) -> Received:
     array([8., 6.])
     """
     p, terms = check.probability(p), check.real_array(terms, "terms")
-    if kind not in KINDS:
-        raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {check.quoted(kind)}")
+    kind = _kind(kind)
     rows = np.broadcast_to(terms, (len(masks), *terms.shape))
     drop = dropout if kind == "inverted" else vanilla_dropout
     training = drop(rows, p, mask=masks).sum(axis=1)
@@ -90,6 +90,12 @@ def received(terms: Any, p: float, kind: str, masks: Any) -> Received:
         mean=float(scale * (1 - p) * terms.sum()),
         sd=float(scale * np.sqrt(p * (1 - p) * (terms**2).sum())),
     )
+
+
+def _kind(kind: Any) -> str:
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {check.quoted(kind)}")
+    return str(kind)
 
 
 def activations(units: int = UNITS) -> np.ndarray:
@@ -144,7 +150,7 @@ def scene(figure: Figure, seed: int, kind: str) -> Callable[[float], Iterable[Ar
     h = activations()
     left = figure.add_axes((0.065, 0.225, 0.365, 0.665))
     right = figure.add_axes((0.485, 0.225, 0.495, 0.665))
-    show_bars = _bars(left, h)
+    show_bars = _bars(left, h, rescaled=kind == "inverted")
     show_sums = _sums(right, h.sum(), style.RESCALED if kind == "inverted" else style.KEPT)
     caption = style.caption(figure)
 
@@ -165,17 +171,15 @@ def finding(kind: str, p: float) -> str:
     Examples
     --------
     >>> finding("unscaled", 0.8)
-    'the test value is 5 times the training mean'
+    'in theory, test value = 5 × training mean'
     """
     if p == 0:
         return "without dropout, training and test agree"
     if p == 1:
         return "at p = 1 no unit is left, whatever the scale"
     if kind == "unscaled":
-        return f"the test value is {1 / (1 - p):.3g} times the training mean"
-    if kind == "vanilla":
-        return "training mean = test value: both shrink"
-    return "training mean = test value, the spread grows"
+        return f"in theory, test value = {1 / (1 - p):.3g} × training mean"
+    return "in theory, training mean = test value"
 
 
 def numbers(found: Received) -> str:
@@ -184,17 +188,17 @@ def numbers(found: Received) -> str:
     Examples
     --------
     >>> numbers(Received(np.array([4.0, 3.0, 5.0]), test=4.0, mean=4.0, sd=1.0))
-    'in training mean 4.0 ± 0.6, sd 1.0 (3 masks); at test time always 4.0'
+    'training: mean 4.0 (standard error 0.6), sd 1.0;  test: always 4.0'
     """
-    sums, test = found.training, f"at test time always {found.test:.1f}"
+    sums, test = found.training, f"test: always {found.test:.1f}"
     if np.ptp(sums) < 1e-9:
-        return f"in training always {sums[0]:.1f}; {test}"
+        return f"training: always {sums[0]:.1f};  {test}"
     sd = float(sums.std(ddof=1))
     error = sd / np.sqrt(sums.size)
     places = 0 if error >= 1 else 1 if error >= 0.1 else 2
-    mean = f"{sums.mean():.{places}f} ± {error:.{places}f}"
+    mean = f"{sums.mean():.{places}f} (standard error {error:.{places}f})"
     spread = f"{sd:.1f}" if sd < 10 else f"{sd:.0f}"
-    return f"in training mean {mean}, sd {spread} ({sums.size} masks); {test}"
+    return f"training: mean {mean}, sd {spread};  {test}"
 
 
 def _boxes(x: np.ndarray, low: Any, high: np.ndarray) -> list[np.ndarray]:
@@ -206,21 +210,16 @@ def _boxes(x: np.ndarray, low: Any, high: np.ndarray) -> list[np.ndarray]:
     ]
 
 
-def _bars(ax: Axes, h: np.ndarray) -> Callable[[np.ndarray, float], list[Artist]]:
+def _bars(ax: Axes, h: np.ndarray, rescaled: bool) -> Callable[[np.ndarray, float], list[Artist]]:
     """Draw the activations h and return what shows them under a mask, times a factor."""
     x, highest = np.arange(h.size), h.max()
     top = 2.25 * highest  # 1 / (1 - p) = 2 fits; what does not is marked
-    title = style.tidy(ax, "", f"the {h.size} strongest hidden units of a handwritten 0")
+    title = style.tidy(ax, "", f"{h.size} hidden units, digit 0")
     ax.set_ylabel("activation", **style.text_style(11))
     ax.set_xlim(-0.8, h.size - 0.2)
-    ax.set_ylim(-0.16 * highest, 2.6 * highest)
+    ax.set_ylim(-0.16 * highest, 2.82 * highest)
     ax.set_xticks([])
-    for place, colour, words in (
-        (0.02, style.KEPT, "kept"),
-        (0.15, "#A36F00", "added by scaling"),  # the orange, dark enough to read
-        (0.57, style.WITHOUT, "□ without dropout"),
-    ):
-        ax.text(place, 0.955, words, transform=ax.transAxes, **style.text_style(10, color=colour))
+    goes_on = _key(ax, rescaled)
     kept = PolyCollection([], facecolors=style.KEPT, edgecolors="none")
     dropped = PolyCollection([], facecolors=style.DROPPED, edgecolors="none")
     added = PolyCollection([], facecolors=style.RESCALED, edgecolors="none")
@@ -242,12 +241,27 @@ def _bars(ax: Axes, h: np.ndarray) -> Callable[[np.ndarray, float], list[Artist]
         added.set_verts(_boxes(x[mask], h[mask], np.minimum(scaled, top)))
         beyond = x[mask][scaled > top]
         higher.set_data(beyond, np.full(beyond.size, top + 0.06 * highest))
+        goes_on.set_text("▲ goes on" if beyond.size else "")
         crosses.set_data(x[~mask], np.full((~mask).sum(), -0.08 * highest))
-        times = f", × {factor:.3g}" if factor > 1 and mask.any() else ""
-        title.set_text(f"one mask: {mask.sum()} kept{times}, {(~mask).sum()} dropped")
-        return [kept, dropped, added, outline, higher, crosses, title]
+        times = f" (× {factor:.3g})" if factor > 1 and mask.any() else ""
+        title.set_text(f"{mask.sum()} kept{times}, {(~mask).sum()} dropped")
+        return [kept, dropped, added, outline, higher, goes_on, crosses, title]
 
     return show
+
+
+def _key(ax: Axes, rescaled: bool) -> Text:
+    """Write what the colours of the bars mean; return the text that says what ▲ means."""
+
+    def write(x: float, y: float, words: str, colour: str) -> Text:
+        return ax.text(x, y, words, transform=ax.transAxes, **style.text_style(10, color=colour))
+
+    orange = "#A36F00"  # dark enough to read
+    write(0.02, 0.965, "kept", style.KEPT)
+    write(0.16, 0.965, "□ without dropout", style.WITHOUT)
+    if rescaled:
+        write(0.02, 0.9, "made longer: × 1/(1 − p)", orange)
+    return write(0.72, 0.9, "", orange)
 
 
 def _sums(ax: Axes, full: float, colour: str) -> Callable[[Received, str], list[Artist]]:
@@ -257,6 +271,7 @@ def _sums(ax: Axes, full: float, colour: str) -> Callable[[Received, str], list[
     ax.set_xlim(-0.06 * full, limit)
     ax.set_ylim(0, 1)
     ax.set_yticks([])
+    ax.set_ylabel(f"{MASKS} masks; height means nothing", **style.text_style(10))
     ax.spines["left"].set_visible(False)
     heights = 0.14 + 0.56 * (np.arange(MASKS) * 0.618034 % 1)  # evenly spread, always the same
     heights[0] = 0.06
@@ -275,13 +290,19 @@ def _sums(ax: Axes, full: float, colour: str) -> Callable[[Received, str], list[
         "beyond": ax.text(limit, 0.74, "", **style.text_style(10, va="center", ha="right")),
     }
 
-    # where it crosses the line of the test value it is still to be read
-    text["theory"].set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1.5})
-
     def beside(name: str, x: float, side: Literal["left", "right"]) -> None:
         gap = 0.06 * full
         text[name].set_x(x + gap if side == "left" else x - gap)
         text[name].set_horizontalalignment(side)
+
+    def place_theory(found: Received) -> None:
+        high = found.mean + found.sd
+        above = found.test - found.mean > 1e-9 or high > 1.6 * full
+        text["theory"].set_y(0.88 if above else 0.82)
+        if found.test - found.mean > 1e-9:  # left of the line of the test value
+            beside("theory", min(found.test, max(found.mean + 0.48 * full, 0.88 * full)), "right")
+        else:
+            beside("theory", found.mean if above else high, "left")
 
     def show(found: Received, words: str) -> list[Artist]:
         sums, out = found.training, found.training > limit
@@ -297,14 +318,46 @@ def _sums(ax: Axes, full: float, colour: str) -> Callable[[Received, str], list[
         low, high = found.mean - found.sd, found.mean + found.sd
         spread.set_data([low, high], [0.82, 0.82])
         mean.set_data([low, found.mean, high], [0.82] * 3)
-        wide = high > 1.6 * full
-        beside("theory", found.mean if wide else high, "left")
-        text["theory"].set_y(0.88 if wide else 0.82)
+        place_theory(found)
         text["beyond"].set_text(f"{out.sum()} masks further right" if out.any() else "")
         title.set_text(words)
         return [dots, beyond, test, spread, mean, first, *text.values(), title]
 
     return show
+
+
+def draw_spread(ax: Axes, p: np.ndarray, draws: np.ndarray, mean: float, sd: np.ndarray) -> None:
+    """Draw the mean and spread of what a neuron received at each p, and theory over them.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    p : array of float, shape (n,), the probabilities of dropping
+    draws : array of float, shape (n, m), what the neuron received under m masks
+    mean : float, in theory, the same at every p
+    sd : array of float, shape (n,), in theory
+
+    Examples
+    --------
+    >>> ax = Figure().subplots()
+    >>> draw_spread(ax, np.array([0.2, 0.5]), np.ones((2, 9)), mean=1.0, sd=np.array([0.5, 1.0]))
+    >>> ax.get_title(loc="left")
+    'the mean stays, the spread grows'
+    """
+    middle, spread = draws.mean(axis=1), draws.std(axis=1)
+    band: dict[str, Any] = {"color": style.RESCALED, "alpha": 0.25, "linewidth": 0}
+    ax.fill_between(p, middle - spread, middle + spread, **band)
+    ax.plot(p, middle, "o", color=style.RESCALED, markersize=5)
+    for words, line in (
+        ("mean + sd", mean + sd),
+        ("mean", mean + 0 * sd),
+        ("mean − sd", mean - sd),
+    ):
+        ax.plot(p, line, color=style.WITHOUT, linewidth=1, linestyle="--")
+        ax.text(p[-1] + 0.02, line[-1], words, **style.text_style(va="center"))
+    ax.set_xlim(0, p[-1] + 0.15)
+    title = "the mean stays, the spread grows"
+    style.tidy(ax, title, "p, probability of dropping", "what the neuron receives")
 
 
 # --- the panel
@@ -335,5 +388,5 @@ def panel(p: float = 0.5, seed: int = 0, kind: str = "inverted") -> live.Panel:
     scaling.panel(p=0.2, seed=0, kind='vanilla')
     >>> made.close()
     """
-    controls = {"kind": live.choice("kind", _MENU, kind)}
+    controls = {"kind": live.choice("scaling", _MENU, _kind(kind))}
     return live.Panel(scene, controls, p=p, seed=seed, name="scaling.panel")

@@ -20,7 +20,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from dlcourse._validate import quoted
-from dlcourse.answers import as_array, call, returned_by
+from dlcourse.answers import Slip, as_array, call, returned_by
 from dlcourse.checks import Expectation, number
 from dlcourse.functional import dropout_mask
 
@@ -418,12 +418,21 @@ units_kept = number(
     819.2,
     atol=1,
     slips={
-        204.8: "that many are dropped, asked was how many are kept",
-        12.8: "that is the standard deviation, asked was the average",
-        0.8: "that is the probability of keeping, asked was a number of units",
+        204.8: "that many are dropped, the question asks how many are kept",
+        12.8: "that is the standard deviation, the question asks for the average",
+        0.8: "that is the probability of keeping, the question asks for a number of units",
+        80: "that is a percentage, the question asks for a number of units",
         1280: "divided by 1 − p; multiply by it",
-        512: "that is the average at p = 0.5, asked was p = 0.2",
+        5120: "divided by p; multiply by 1 − p",
+        1024: "that is the whole layer, before any unit is dropped",
+        1023.8: "p is a share of the units: multiply by (1 − p), with brackets",
+        512: "that is the average at p = 0.5, the question asks for p = 0.2",
     },
+    # 4 standard deviations
+    near=(
+        51,
+        "is it from a draw? The question asks for the average, which needs no random numbers",
+    ),
     right="1024 × (1 − 0.2) = 819.2 on average",
 )
 
@@ -431,16 +440,22 @@ units_kept = number(
 def _to_p_slip(answer: Any) -> str | None:
     """Try one keep and then several; return None if each becomes 1 − keep, else the slip."""
     several = np.array([0.0, 0.3, 0.8, 1.0])
-    for keep in (np.float64(0.3), several):
-        given = keep.copy() if keep.ndim else float(keep)
-        found = as_array(call(answer, keep=given), keep.shape, returned_by(answer))
-        if not np.allclose(found, 1 - keep, rtol=0, atol=1e-6):
-            return _to_p_words(keep, found)
-    return None
+    who = f"for one number, {returned_by(answer)}"
+    found = as_array(call(answer, keep=0.3), (), who)
+    if slip := _to_p_words(np.array(0.3), found):
+        return slip
+    try:
+        found = as_array(call(answer, keep=several), several.shape, returned_by(answer))
+    except Slip as found_out:
+        raise Slip(f"works for one number, but not for an array: {found_out}") from found_out
+    return _to_p_words(several, found)
 
 
-def _to_p_words(keep: Any, found: np.ndarray) -> str:
-    """Say which slip turned keep into what was found."""
+def _to_p_words(keep: np.ndarray, found: np.ndarray) -> str | None:
+    """Say which slip turned keep into what was found, or None if it is 1 − keep."""
+    off = np.flatnonzero(~np.isclose(found, 1 - keep, rtol=0, atol=1e-6))
+    if not off.size:
+        return None
     slips = [
         (keep, "keep came back unchanged, expected the probability of dropping"),
         (keep - 1, "keep − 1 is negative: the other way round?"),
@@ -454,7 +469,8 @@ def _to_p_words(keep: Any, found: np.ndarray) -> str:
         inverse = np.where(keep > 0, 1 / keep, found)
     if np.allclose(found, inverse, rtol=0, atol=1e-6):
         return "1/keep is the factor for the survivors, expected the probability of dropping"
-    return f"keep = {np.ravel(keep)[-1]:g} became {np.ravel(found)[-1]:g}"
+    one = keep.flat[off[0]]
+    return f"keep = {one:g} became {found.flat[off[0]]:g}, expected {1 - one:g}"
 
 
 to_p_function = Expectation(_to_p_slip, right="p = 1 − keep, for one number and for an array")

@@ -1,7 +1,7 @@
 """The course's visual language: the same thing looks the same in every lesson.
 
-Every visual property is passed explicitly, so a picture depends on nothing that
-a notebook may have changed in ``matplotlib.rcParams``.
+Fonts, colours, sizes and ticks are passed explicitly, so that a picture does not change with
+what a notebook has set in ``matplotlib.rcParams``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def text_style(size: float = 11, **more: Any) -> dict[str, Any]:
     >>> text_style(12, ha="center")["fontsize"]
     12
     """
-    return {"fontsize": size, "family": FONT, "color": INK, "parse_math": False, **more}
+    plain = {"family": FONT, "weight": "normal", "style": "normal", "color": INK}
+    return {"fontsize": size, **plain, "parse_math": False, **more}
 
 
 def tidy(ax: Axes, title: str = "", xlabel: str = "", ylabel: str = "") -> Text:
@@ -65,7 +66,9 @@ def tidy(ax: Axes, title: str = "", xlabel: str = "", ylabel: str = "") -> Text:
         labelsize=10,
         labelcolor=INK,
         labelfontfamily=FONT,
+        **{"bottom": True, "left": True, "top": False, "right": False},
     )
+    ax.minorticks_off()
     ax.set_xlabel(xlabel, labelpad=4, **text_style(11))
     ax.set_ylabel(ylabel, labelpad=4, **text_style(11))
     return ax.set_title(title, loc="left", pad=6, **text_style(12))

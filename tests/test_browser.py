@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from dlcourse.film import Camera
+from dlcourse.film import Camera, shoot_text
 from dlcourse.live import SIZE
 from tests.lab import Notebook
 from tests.test_notebooks import LESSONS, cells, panel_cell
@@ -215,6 +215,6 @@ def test_an_error_is_shown_in_the_panel_and_the_next_move_recovers(small):
     told = (
         "This picture could not be drawn.\n\nValueError: not at 0.51\n\nMove p or another control."
     )
-    wait_for_picture(small, 1, Camera(lambda figure: None, SIZE).shoot_text(told))
+    wait_for_picture(small, 1, shoot_text(told, SIZE))
     small.press(1, "ArrowRight")
     wait_for_picture(small, 1, picture(0.52))

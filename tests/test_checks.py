@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 import time
+import warnings
 from decimal import Decimal
 from fractions import Fraction
 
@@ -376,8 +377,12 @@ PHRASES = {
     "drops at test": "dropout must be off at test time",
     "training ignored": "is training ignored?",
     "wrong way round": "the wrong way round?",
-    "noise": "noise added instead of a mask?",
-    "constant": "a constant added instead of a mask?",
+    "constant": "is noise or a constant added instead of a mask?",
+    "brackets /": "p is subtracted at the end: write / (1 - p) with brackets",
+    "brackets *": "p is subtracted at the end: write * (1 - p) with brackets",
+    "product compared": "whatever x is: is the product compared, not the random number?",
+    "x unused": "whatever x is: is x multiplied by the mask?",
+    "shape of x": ": the mask must have the shape of x, x.shape",
     "unlike": "are units scaled unlike?",
     "rescaled in training": "rescaled in training, as inverted dropout does?",
     "vanilla scaled twice": "scaled in training too, not only at test time?",
@@ -386,17 +391,20 @@ PHRASES = {
     "twice at test": "scaled twice at test time?",
     "factor lost": "is the factor 1/(1 − p) lost?",
     "let through": "of the dropped units at",
+    "mask unused": "expected 0: is mask used?",
+    "another mask": "expected 0: use the mask that is given, do not draw a new one",
     "mask inverted": "is the mask inverted?",
     "gradient gone": "the gradient is 0 everywhere",
     "drawn anew": "of the kept units at",
     "in place": "in place",
     "dtype object": "dtype object",
 }
-# The only phrases that may come together; a question about noise says both.
+# The only phrases that may come together.
 TOGETHER = {
     "swapped in the mask": {"biased"},
     "p unused": {"biased"},
-    "constant": {"noise"},
+    "mask unused": {"let through"},
+    "another mask": {"let through"},
 }
 
 
@@ -553,6 +561,10 @@ def inplace_torch(x, p, training, rng):
     return F.dropout(x, p, training, inplace=True)
 
 
+def subtracts_p(x, p, training, rng):
+    return x * keep(x.shape, p, rng) / 1 - p if training else x  # the brackets are missing
+
+
 def divided_by_kept(x, p, training, rng):
     mask = rng.random(x.shape) >= p
     return x * mask / mask.mean() if training else x
@@ -604,8 +616,29 @@ DROPOUT_SLIPS = {
         lambda x, p, training, rng: np.where(keep(x.shape, p, rng), x, -1) if training else x,
         lambda x, p, training, rng: F.alpha_dropout(x, p, training),
     ],
-    "noise": [lambda x, p, training, rng: x * rng.normal(1, 0.5, x.shape) if training else x],
-    "unlike": [layer(lambda shape, p, rng: keep(shape, p, rng) * rng.uniform(1, 2, shape))],
+    "no comparison": [
+        lambda x, p, training, rng: x * rng.normal(1, 0.5, x.shape) if training else x,
+        layer(lambda shape, p, rng: rng.random(shape)),
+        layer(lambda shape, p, rng: rng.random(shape) * p),
+        layer(lambda shape, p, rng: rng.random(shape) - p),
+    ],
+    "unlike": [
+        layer(lambda shape, p, rng: keep(shape, p, rng) * rng.uniform(1, 2, shape)),
+        lambda x, p, training, rng: x * keep(x.shape, p, rng) / (1 - p) if training else x**2,
+    ],
+    "brackets /": [subtracts_p, lambda x, p, training, rng: x * keep(x.shape, p, rng) / 1 - p],
+    "product compared": [
+        lambda x, p, training, rng: (x * rng.random(x.shape) >= p) / (1 - p) if training else x,
+        lambda x, p, training, rng: x * rng.random(x.shape) < p if training else x,
+    ],
+    "x unused": [
+        lambda x, p, training, rng: keep(x.shape, p, rng) / (1 - p) if training else x,
+        lambda x, p, training, rng: np.ones_like(x) if training else x,
+    ],
+    "shape of x": [
+        layer(lambda shape, p, rng: rng.random(shape[0]) >= p),
+        lambda x, p, training, rng: x * (rng.random(x.size) >= p) / (1 - p),
+    ],
     "in place": [inplace_zero, inplace_scale, inplace_torch],
     "dtype object": [layer(objects)],
 }
@@ -624,6 +657,12 @@ VANILLA_SLIPS = {
         lambda x, p, training, rng: x * keep(x.shape, p, rng) * (1 if training else 1 - p)
     ],
     "training ignored": [lambda x, p, training, rng: x * keep(x.shape, p, rng)],
+    "brackets *": [
+        lambda x, p, training, rng: x * keep(x.shape, p, rng) if training else x * 1 - p
+    ],
+    "product compared": [
+        lambda x, p, training, rng: x * rng.random(x.shape) >= p if training else x * (1 - p)
+    ],
 }
 
 
@@ -639,11 +678,13 @@ def backward_inplace_mask(grad, mask, p):
 
 BACKWARD_SLIPS = {
     "factor lost": [lambda grad, mask, p: grad * mask],
-    "let through": [
-        lambda grad, mask, p: grad / (1 - p),
-        lambda grad, mask, p: grad,
-        lambda grad, mask, p: np.where(mask, grad / (1 - p), grad),
+    "let through": [lambda grad, mask, p: np.where(mask, grad / (1 - p), grad)],
+    "mask unused": [lambda grad, mask, p: grad / (1 - p), lambda grad, mask, p: grad],
+    "another mask": [
+        lambda grad, mask, p: grad * (np.random.rand(*grad.shape) >= p) / (1 - p),
+        lambda grad, mask, p: F.dropout(grad, p),
     ],
+    "brackets /": [lambda grad, mask, p: grad * mask / 1 - p],
     "mask inverted": [lambda grad, mask, p: grad * ~mask / (1 - p)],
     "twice": [lambda grad, mask, p: grad * mask / (1 - p) ** 2],
     "multiplied": [lambda grad, mask, p: grad * mask * (1 - p)],
@@ -689,7 +730,7 @@ def test_every_slip_is_named_and_no_other(expect, answer, phrase):
 def test_a_slip_in_the_mask_and_one_in_the_scale_are_both_named(scale, second):
     answer = layer(lambda shape, p, rng: rng.random(shape) < p, scale)
     message = check("1.1", answer, dc.dropout_function).message
-    assert "p and 1 − p swapped?; also, kept units are multiplied by" in message
+    assert "p and 1 − p swapped? Also, kept units are multiplied by" in message
     assert message.endswith(second)
 
 
@@ -707,7 +748,7 @@ def test_the_measured_numbers_are_in_the_sentence():
         "every row keeps exactly 35 of 50 units at p = 0.3, expected each unit to be drawn"
     )
     assert message(lambda grad, mask, p: grad, dc.backward_function) == (
-        "gradient passes through 1.00 of the dropped units at p = 0.3, expected 0"
+        "gradient passes through 1.00 of the dropped units at p = 0.3, expected 0: is mask used?"
     )
 
 
@@ -843,6 +884,15 @@ def test_dots_in_an_index_are_no_placeholder():
 # --- Answers that fail ------------------------------------------------------------------------
 
 
+class Silent(Exception):
+    """Has no text."""
+
+    def __str__(self):
+        raise ValueError("no text")
+
+    __repr__ = __str__
+
+
 def message_of(answer, expectation=dc.mask_function):
     verdict = check("1.1", answer, expectation)
     assert verdict.state == "wrong"
@@ -877,10 +927,34 @@ def test_the_line_is_the_learners_own_even_if_a_library_raises():
     assert "ValueError: probabilities do not sum to 1" in message_of(f).replace("Probab", "probab")
 
 
-def test_a_mistake_in_a_function_for_tensors_is_told_as_such():
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda g, mask, p: g.clone().no_such(), "'Tensor' object has no attribute 'no_such'"),
+        (lambda g, mask, p: F.dropout(g, "p"), "'str' and 'float'"),
+        (lambda g, mask, p: torch.rand(5, generator=p), "generator=float"),
+    ],
+)
+def test_a_mistake_in_a_function_for_tensors_is_told_as_such(answer, words):
+    assert words in message_of(answer, dc.backward_function)
     f = in_a_cell("def f(grad, mask, p):\n    g = grad.clone()\n    return g.no_such(mask)\n")
     message = message_of(f, dc.backward_function)
     assert "'Tensor' object has no attribute 'no_such' (line 3)" in message
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda shape, p, rng: rng >= p, "of 'numpy.random._generator.Generator' and 'float'"),
+        (lambda shape, p, rng: rng.rand(shape) >= p, "Generator' object has no attribute 'rand'"),
+        (lambda shape, p, rng: p(rng), "'float' object is not callable"),
+    ],
+)
+def test_a_mistake_in_a_function_for_arrays_names_nothing_of_torch(answer, words):
+    message = message_of(answer)
+    assert words in message and "torch" not in message and "Tensor" not in message
+    message = message_of(lambda grad, mask, p: grad.no_such(mask), dc.backward_function)
+    assert "'numpy.ndarray' object has no attribute 'no_such'" in message
 
 
 @pytest.mark.parametrize(
@@ -891,6 +965,14 @@ def test_any_exception_is_caught(error):
         raise error("two\nlines")
 
     assert f"f raised {error.__name__}: two lines (line " in message_of(f)
+
+
+def test_an_exception_without_a_text_and_an_exit_are_told():
+    f = in_a_cell("def f(shape, p, rng):\n    raise error()\n")
+    for error in (Silent, SystemExit):
+        f.__globals__["error"] = error
+        assert message_of(f).startswith(f"f raised {error.__name__} (line 2), called with shape")
+        assert message_of(f, lambda f: f(1, 2, 3)) == f"f raised {error.__name__} (line 2)"
 
 
 def test_the_keyboard_interrupt_passes():
@@ -918,6 +1000,42 @@ def test_the_keyboard_interrupt_passes():
         ),
         ("mask", "f returned the text 'mask', expected an array of shape (200, 50) of numbers"),
         (len, "f returned the function len, expected an array of shape (200, 50) of numbers"),
+        (dict, "f returned the class dict, expected an array of shape (200, 50) of numbers"),
+        (
+            (n for n in "01"),
+            "f returned an object of type generator, "
+            "expected an array of shape (200, 50) of numbers",
+        ),
+        (
+            np.ma.masked_array([1, 2], [True, False]),
+            "f returned a masked array, expected an array of shape (200, 50): "
+            "`filled(0)` makes a plain one",
+        ),
+        (
+            np.array([[1], [1, 2]], dtype=object),
+            "f returned an array of dtype object, expected an array of shape (200, 50) of numbers",
+        ),
+        (
+            np,
+            "f returned an object of type module, expected an array of shape (200, 50) of numbers",
+        ),
+        (
+            Silent(),
+            "f returned an object of type Silent, expected an array of shape (200, 50) of numbers",
+        ),
+        (
+            torch.ones(200, 50, dtype=torch.complex64),
+            "f returned an array of dtype complex64, "
+            "expected an array of shape (200, 50) of numbers",
+        ),
+        (
+            torch.ones(3, requires_grad=True),
+            "f returned an array of shape (3,), expected an array of shape (200, 50)",
+        ),
+        (
+            [torch.ones(2, requires_grad=True)],
+            "f returned a list of shape (1, 2), expected an array of shape (200, 50)",
+        ),
         (
             (np.ones((200, 50)), 0.3),
             "f returned a tuple of 2, expected an array of shape (200, 50)",
@@ -980,7 +1098,7 @@ def test_an_in_place_change_never_reaches_the_other_calls():
     def g(x):
         x[0] = 7
 
-    with pytest.raises(Slip, match="g changed x in place"):
+    with pytest.raises(Slip, match=r"place: work on a copy: `x \* 2` makes one, `x \*= 2` does"):
         call(g, x=values)
     assert values[0] == 0
 
@@ -1001,6 +1119,24 @@ def test_call_passes_a_partial_and_a_decorated_function():
 
     assert check("1.1", wrapped, dc.mask_function).ok
     assert check("1.1", functools.partial(keep), dc.mask_function).ok
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (len, "len takes the parameters (obj), expected 3"),
+        (max, "max raised TypeError"),
+        (dict, "dict raised TypeError"),
+        (Silent, "Silent returned an object of type Silent, expected an array"),
+        (functools.partial(mask_loop, 1), "mask_loop takes the parameters (p, rng), expected 3"),
+        (functools.partial(keep, 1, 2, 3), "keep takes the parameters (), expected 3"),
+        (torch.nn.Dropout(0.3), "Dropout raised TypeError"),
+    ],
+)
+def test_what_is_called_but_is_no_function_of_a_cell(answer, words):
+    for expectation in (dc.mask_function, dc.backward_function):
+        message_of(answer, expectation)
+    assert words in message_of(answer)
 
 
 # --- Random states ----------------------------------------------------------------------------
@@ -1081,7 +1217,7 @@ def test_misuse_by_an_author_is_an_error(expectation):
 
 NUMBERS = [
     512, 512.0, np.int64(512), np.float32(512), Fraction(512), Decimal(512), np.array(512),
-    np.array([512.0]), [512], torch.tensor(512), torch.tensor([512.0], requires_grad=True),
+    np.array([512.0]), [512], (512,), torch.tensor(512), torch.tensor([512.0], requires_grad=True),
 ]  # fmt: skip
 
 
@@ -1102,10 +1238,29 @@ def test_numbers_of_all_types(answer):
         (abs, "the answer is the function abs, expected a number"),
         (float("nan"), "the answer is nan"),
         (Decimal("inf"), "the answer is inf"),
-        (2j, "the answer is 2j, expected an array of numbers"),
+        (2j, "the answer is 2j, expected a number"),
+        (lambda: 512, "the answer is a function, expected a number"),
+        (dict, "the answer is the class dict, expected a number"),
+        ((819, 2), "the answer is a tuple of 2, expected one number: a decimal comma? Write 819.2"),
+        ((512.0, 2), "the answer is a tuple of 2, expected one number"),
+        ((n for n in "01"), "the answer is an object of type generator, expected a number"),
+        (np, "the answer is an object of type module, expected a number"),
+        (
+            np.ma.masked,
+            "the answer is a masked array, expected a number: `filled(0)` makes a plain one",
+        ),
+        (
+            np.array([[1], [1, 2]], dtype=object),
+            "the answer is an array of dtype object, expected a number",
+        ),
+        ([[1], [1, 2]], "the answer is a list with rows of different lengths, expected a number"),
+        (
+            torch.ones(2, requires_grad=True),
+            "the answer is an array of shape (2,), expected one number",
+        ),
         ([1, 2], "the answer is a list of shape (2,), expected one number"),
         (np.ones((2, 2)), "the answer is an array of shape (2, 2), expected one number"),
-        ({1: 2}, "the answer is {1: 2}, expected an array of numbers"),
+        ({1: 2}, "the answer is {1: 2}, expected a number"),
     ],
 )
 def test_what_is_no_number(answer, message):
@@ -1128,6 +1283,27 @@ def test_very_large_whole_numbers():
     assert "too small" in message_of(2**1024 - 1, masks)
     assert message_of(2**512, masks).endswith("half as many units?")
     assert "too small" in message_of(1e300, masks)
+    assert "too large" in message_of(10**5000, masks)  # has no text
+
+
+def test_a_slip_is_recognised_more_narrowly_than_the_right_number():
+    units = number(800, atol=10, slips={1: "one", 205: "dropped"}, near=(50, "a draw?"))
+    assert message_of(1, units) == "1: one" and message_of(204.5, units) == "204.5: dropped"
+    for answer in (0, 1.01, 2, 204, 206):
+        assert message_of(answer, units) == f"{answer} is too small"
+    assert message_of(789, units) == "789 is near: a draw?"
+    assert message_of(850, units) == "850 is near: a draw?"
+    assert message_of(851, units) == "851 is too large"
+    assert check("1", 809, units).ok
+
+
+def test_a_deprecation_is_no_news():
+    def warns(answer):
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert check("1", 3, warns).ok
 
 
 def test_a_slip_that_cannot_be_told_from_the_answer_is_an_error():

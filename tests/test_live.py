@@ -5,12 +5,14 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from pathlib import Path
 
 import ipywidgets as widgets
+import numpy as np
 import pytest
 
-from dlcourse.film import Camera
+from dlcourse.film import Camera, shoot_text
 from dlcourse.live import P_LABEL, POSITIONS, Panel, choice, whole_number
 from tests.scenes import units_scene
 
@@ -171,8 +173,7 @@ def test_an_error_is_shown_in_its_own_picture_and_the_others_are_right():
         assert "no unit is left" in panel.error
         pictures = film(panel)
         said = "This picture could not be drawn.\n\nZeroDivisionError: no unit is left\n\n"
-        told = Camera(units_scene, SIZE).shoot_text(said + "Move p or another control.")
-        assert pictures[100] == told
+        assert pictures[100] == shoot_text(said + "Move p or another control.", SIZE)
         camera = Camera(units_scene, SIZE)
         assert pictures[:100] == [camera.shoot(i / 100, seed=0) for i in range(100)]
         panel.new_draw()
@@ -202,6 +203,97 @@ def test_a_passing_error_is_gone_when_the_slider_comes_back():
         panel.close()
 
 
+def test_an_error_that_passes_while_the_film_is_shot_leaves_no_trace():
+    broken = True
+
+    def scene(figure, seed):
+        if broken:
+            raise OSError("not yet")
+        return units_scene(figure, seed)
+
+    panel = new_panel(scene)
+    try:
+        while len(panel._failed) < 3:
+            time.sleep(0.001)
+        broken = False
+        slider(panel).index = min(panel._failed)
+        camera = Camera(units_scene, SIZE)
+        assert film(panel) == [camera.shoot(i / 100, seed=0) for i in range(POSITIONS)]
+        assert panel.error is None
+    finally:
+        panel.close()
+
+
+class Mute(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [SystemExit("out"), KeyboardInterrupt(), GeneratorExit(), Mute(), ValueError("\ud800 数")],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.filterwarnings("ignore:Glyph")
+def test_no_error_stops_the_film(error):
+    def scene(figure, seed):
+        show = units_scene(figure, seed)
+
+        def fragile_show(p):
+            if p == 0.4:
+                raise error
+            return show(p)
+
+        return fragile_show
+
+    panel = new_panel(scene)
+    try:
+        pictures, camera = film(panel), Camera(units_scene, SIZE)
+        right = [camera.shoot(i / 100, seed=0) for i in range(POSITIONS)]
+        assert [i for i in range(POSITIONS) if pictures[i] != right[i]] == [40]
+    finally:
+        panel.close()
+
+
+def test_a_long_error_is_told_in_the_picture_and_soon():
+    def scene(figure, seed):
+        raise ValueError("too long to read " * 400)
+
+    panel = new_panel(scene)
+    try:
+        assert panel.wait(20)
+    finally:
+        panel.close()
+
+
+def test_a_picture_that_cannot_be_sent_does_not_stop_the_film(panel):
+    assert panel.wait(60)
+
+    def refuse(change):
+        raise OSError("the line is cut")
+
+    panel.children[2].children[49].observe(refuse, "value")
+    panel.new_draw()
+    assert panel.wait(60)
+    assert "the line is cut" in panel.error
+
+
+def test_a_panel_may_be_closed_by_what_its_own_thread_calls(panel):
+    assert panel.wait(60)
+    frame = panel.children[2].children[49]
+    worker = next(t for t in threading.enumerate() if t.name == "film")
+    frame.observe(lambda change: panel.close(), "value")
+    panel.new_draw()
+    worker.join(10)
+    assert not worker.is_alive()
+
+
+@pytest.mark.parametrize("name", ["figure", "p", "seed"])
+def test_a_control_must_not_take_a_name_that_is_taken(name):
+    with pytest.raises(ValueError, match=f"a control must not be named {name}"):
+        Panel(units_scene, {name: whole_number("n", 1, 2, 1)})
+
+
 @pytest.mark.parametrize(
     ("bad", "error", "words"),
     [
@@ -228,6 +320,22 @@ def test_bad_values_of_a_whole_number_are_refused(bad):
 def test_bad_values_of_a_choice_are_refused():
     with pytest.raises(ValueError, match=r"kind must be one of \['a', 'b'\], got 'c'"):
         choice("kind", {"first": "a", "second": "b"}, "c")
+
+
+def test_a_closed_panel_holds_no_pictures(panel):
+    assert panel.wait(60)
+    frame = weakref.ref(panel.children[2].children[0])
+    panel.close()
+    gc.collect()
+    assert frame() is None
+    assert panel.children == ()
+    panel.close()  # once more does nothing
+
+
+def test_a_numpy_integer_is_a_seed():
+    panel = new_panel(seed=np.int64(3))
+    assert panel.settings["seed"] == 3
+    panel.close()
 
 
 def test_closing_gives_everything_back():

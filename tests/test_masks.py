@@ -178,7 +178,7 @@ def test_nothing_is_cut_off_and_no_words_overlap(digit):
 def test_panel_shows_the_same_picture_however_it_got_there():
     panel = masks.panel(p=0.3, seed=0, digit=5)
     try:
-        slider, controls, _ = panel.children
+        slider, controls, *_ = panel.children
         digit, new_draw = controls.children
         new_draw.click()
         for value in (0, 9):
@@ -230,11 +230,24 @@ def test_spread_accepts_the_right_number():
         (0.04, "spread of the fraction"),
         (40, "independent units give √n"),
         (5, "5 is too large"),
+        (0.16, "the variance of one unit, p (1 − p): times n"),
+        (2, "that is √n p"),
+        (10, "that is √n: are the factors"),
+        (0.2, "that is p: the question asks for"),
+        (80**0.5, "factor p missing"),
+        (np.sqrt(100 * 0.2 * 1 - 0.2), "1 − p is not in brackets: write n * p * (1 - p) under"),
+        (100 * 0.2 * 1 - 0.2, "1 − p is not in brackets: write n * p * (1 - p), and take"),
+        (4.47, "factor 1 − p missing"),
+        (4.3, "4.3 is too large"),
+        (lambda: 4, "the answer is a function, expected a number"),
     ],
 )
 def test_spread_names_the_slip(answer, words):
     verdict = check("1.2", answer, masks.number_spread)
     assert verdict.state == "wrong" and words in verdict.message
+    assert "asked" not in verdict.message
+    if "brackets" not in words and answer != 2:
+        assert "brackets" not in verdict.message
 
 
 def times_mask(x, p, rng):
@@ -279,6 +292,9 @@ def test_batch_accepts_right_answers(answer):
     assert check("1.3", answer, masks.batch_function).ok
 
 
+SHAPE_OF_X = "and a Generator: the mask must have the shape of x, x.shape"
+
+
 def fixed_rows(x, p, rng):
     kept = np.stack([rng.permutation(x.shape[1]) >= round(p * x.shape[1]) for _ in x])
     return x * kept
@@ -295,21 +311,33 @@ def in_place(x, p, rng):
         (lambda x, p, rng: x * (rng.random(x.shape[1]) >= p), "the same mask for every row"),
         (lambda x, p, rng: x * (rng.random((len(x), 1)) >= p), "whole rows are dropped together"),
         (lambda x, p, rng: x * (rng.random(x.shape) < p), "p and 1 − p swapped?"),
-        (lambda x, p, rng: x * (rng.random(x.shape) >= p) / (1 - p), "rescaled in training"),
+        (lambda x, p, rng: x * (rng.random(x.shape) >= p) / (1 - p), "must stay as they are"),
+        (lambda x, p, rng: x * (rng.random(x.shape) >= p) * (1 - p), "must stay as they are"),
         (lambda x, p, rng: x[:, rng.random(x.shape[1]) >= p], "expected an array of shape"),
         (
             lambda x, p, rng: x * (np.random.default_rng(0).random(x.shape) >= p),
             "is a seed fixed inside",
         ),
         (lambda x, p, rng: x, "nothing is dropped"),
-        (lambda x, p, rng: rng.random(x.shape) >= p, "kept units are multiplied by"),
+        (lambda x, p, rng: rng.random(x.shape) >= p, "is x multiplied by the mask?"),
+        (lambda x, p, rng: x * rng.random(x.shape) >= p, "is the product compared"),
+        (lambda x, p, rng: x * rng.random(x.shape), "is a comparison missing?"),
+        (lambda x, p, rng: x * (rng.random(x.shape) * p), "is a comparison missing?"),
+        (lambda x, p, rng: x * (rng.random(x.shape[0]) >= p), SHAPE_OF_X),
+        (lambda x, p, rng: x * (rng.random(x) >= p), SHAPE_OF_X),
+        (lambda x, p, rng: x * (rng.random(x.size) >= p), SHAPE_OF_X),
+        (lambda x, p, rng: x * (np.random.rand(x.shape) >= p), SHAPE_OF_X),  # noqa: NPY002
+        (lambda x, p, rng: x * (rng >= p), "'numpy.random._generator.Generator' and 'float'"),
         (fixed_rows, "every row keeps exactly 35 of 50 units"),
-        (in_place, "changed x in place"),
+        (in_place, "in place: work on a copy: `x * 2` makes one, `x *= 2` does not"),
     ],
 )
 def test_batch_names_the_slip(answer, words):
     verdict = check("1.3", answer, masks.batch_function)
     assert verdict.state == "wrong" and words in verdict.message, verdict
+    assert "inverted" not in verdict.message and "in training" not in verdict.message
+    assert "torch" not in verdict.message and "Tensor" not in verdict.message
+    assert (words == SHAPE_OF_X) == (SHAPE_OF_X in verdict.message)
 
 
 def test_batch_names_two_slips_at_once():
@@ -317,7 +345,7 @@ def test_batch_names_two_slips_at_once():
         return x * (rng.random(x.shape[1]) >= p) / (1 - p)
 
     message = check("1.3", answer, masks.batch_function).message
-    assert "the same mask for every row" in message and "; also, kept units are" in message
+    assert "the same mask for every row" in message and ". Also, kept units are" in message
 
 
 def test_batch_tells_an_unfinished_answer():

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import dis
+import io
 import re
+from contextlib import redirect_stdout
 from itertools import combinations, product
+from pathlib import Path
 
+import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pytest
 import torch
@@ -19,6 +25,7 @@ from dlcourse.dropout_checks import backward_function, dropout_function, vanilla
 from dlcourse.film import Camera
 
 PS = (0.0, 0.01, 0.5, 0.99, 1.0)
+LESSON = Path(__file__).parent.parent / "notebooks" / "02_scaling.ipynb"
 
 
 def every_mask(n):
@@ -101,11 +108,11 @@ def test_titles_state_what_is_so():
     for kind, hundredths in product(scaling.KINDS, range(101)):
         p = hundredths / 100
         words = scaling.finding(kind, p)
+        found = scaling.received(np.ones(3), p, kind, every_mask(3))
         if "training mean = test value" in words:
-            found = scaling.received(np.ones(3), p, kind, every_mask(3))
             assert found.mean == pytest.approx(found.test)
-        elif "times" in words:
-            assert float(words.split()[4]) == pytest.approx(1 / (1 - p), rel=0.005)
+        elif match := re.search(r"test value = (\S+) × training mean", words):
+            assert float(match[1]) == pytest.approx(found.test / found.mean, rel=0.005)
         else:
             assert p in (0, 1)
 
@@ -116,7 +123,8 @@ def test_numbers_carry_no_more_digits_than_their_spread(kind):
     for p in (0.05, 0.3, 0.5, 0.9, 0.99):
         masks = dropout_mask((scaling.MASKS, h.size), p, rng=0)
         found = scaling.received(h, p, kind, masks)
-        mean, error = re.search(r"mean (\S+) ± ([\d.]+)", scaling.numbers(found)).groups()
+        words = scaling.numbers(found)
+        mean, error = re.search(r"mean (\S+) \(standard error (\S+)\)", words).groups()
         assert float(error) == pytest.approx(found.training.std() / np.sqrt(500), rel=0.5)
         assert len(mean.partition(".")[2]) == len(error.partition(".")[2])
         # 5 standard errors of the exact sd; the seed is fixed (false alarm below 1e-6 each)
@@ -125,7 +133,7 @@ def test_numbers_carry_no_more_digits_than_their_spread(kind):
 
 def test_numbers_without_spread():
     found = scaling.received([1.0, 2.0], 0.0, "inverted", np.ones((5, 2), bool))
-    assert scaling.numbers(found) == "in training always 3.0; at test time always 3.0"
+    assert scaling.numbers(found) == "training: always 3.0;  test: always 3.0"
 
 
 # --- the picture
@@ -156,6 +164,20 @@ def test_pictures_differ_between_kinds_seeds_and_p():
     assert len(pictures) == len(states)
 
 
+def written(figure, moved):
+    """Return the words to be seen and their boxes: what moved, and what stands still."""
+    texts = {text for text in moved if isinstance(text, Text)}
+    for ax in figure.axes:
+        texts.update((*ax.texts, ax.xaxis.label, ax.yaxis.label))
+    return [(text.get_text(), text.get_window_extent()) for text in texts if text.get_text()]
+
+
+def line_at_test_time(figure):
+    """Return the line at what arrives at test time."""
+    (line,) = [line for line in figure.axes[1].lines if line.get_linewidth() == 2]
+    return line
+
+
 @pytest.mark.parametrize("kind", scaling.KINDS)
 def test_no_text_leaves_the_picture_or_covers_another(kind):
     canvas = FigureCanvasAgg(Figure((8.4, 4.0), dpi=100))
@@ -163,12 +185,35 @@ def test_no_text_leaves_the_picture_or_covers_another(kind):
         canvas.figure.clear()
         show = scaling.scene(canvas.figure, seed=seed, kind=kind)
         for p in (*PS, *np.arange(0.04, 1, 0.08)):
-            texts = [artist for artist in show(p) if isinstance(artist, Text)]
-            boxes = {text.get_text(): text.get_window_extent() for text in texts if text.get_text()}
-            for words, box in boxes.items():
+            moved = show(p)
+            canvas.draw()  # which puts the labels of the axes in their places
+            boxes = written(canvas.figure, moved)
+            for words, box in boxes:
                 assert box.x0 >= 0 and box.x1 <= 840 and box.y0 >= 0 and box.y1 <= 400, (p, words)
-            for (one, box), (two, other) in combinations(boxes.items(), 2):
+            for (one, box), (two, other) in combinations(boxes, 2):
                 assert not box.overlaps(other), (p, seed, one, two)
+            line = line_at_test_time(canvas.figure).get_window_extent()
+            assert line.width < 1
+            for words, box in boxes:
+                assert not box.overlaps(line) or words == "at test time", (p, seed, words)
+
+
+@pytest.mark.parametrize("kind", scaling.KINDS)
+def test_the_key_says_only_what_is_to_be_seen(kind):
+    canvas = FigureCanvasAgg(Figure((8.4, 4.0), dpi=100))
+    show = scaling.scene(canvas.figure, seed=0, kind=kind)
+    for p in (0.0, 0.5, 0.8, 1.0):
+        show(p)
+        words = [text.get_text() for text in canvas.figure.axes[0].texts]
+        assert ("made longer: × 1/(1 − p)" in words) == (kind == "inverted")
+        assert ("▲ goes on" in words) == (kind == "inverted" and p == 0.8)
+
+
+def test_draw_spread_shows_the_draws_and_theory():
+    ax, draws = Figure().subplots(), np.array([[0.0, 2.0], [-1.0, 3.0]])
+    scaling.draw_spread(ax, np.array([0.2, 0.5]), draws, mean=1.0, sd=np.array([1.1, 2.1]))
+    found = [line.get_ydata().tolist() for line in ax.lines]
+    np.testing.assert_allclose(found, [[1, 1], [2.1, 3.1], [1, 1], [-0.1, -1.1]])
 
 
 def test_raising_p_only_switches_units_off():
@@ -178,7 +223,7 @@ def test_raising_p_only_switches_units_off():
 
 
 BAD_PANELS = [
-    ({"kind": "invertd"}, ValueError, "kind must be one of ['inverted', 'vanilla', 'unscaled']"),
+    ({"kind": "invertd"}, ValueError, "kind must be one of inverted, vanilla, unscaled, got"),
     ({"p": 1.5}, ValueError, "p must be a probability in [0, 1], got 1.5"),
     ({"p": 0.123}, ValueError, "p moves in steps of 0.01 in a panel, got 0.123"),
     ({"seed": -1}, ValueError, "seed must be an integer of 0 or more, got -1"),
@@ -189,6 +234,117 @@ BAD_PANELS = [
 def test_panel_refuses(arguments, error, message):
     with pytest.raises(error, match=re.escape(message)):
         scaling.panel(**arguments)
+
+
+# --- the lesson
+
+
+def lesson_cells():
+    """Return the code cells of the lesson by their id."""
+    cells = nbformat.read(LESSON, as_version=4).cells
+    return {cell.id: cell.source for cell in cells if cell.cell_type == "code"}
+
+
+def run(source, names):
+    """Run a cell and return what it printed."""
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        exec(source, names)
+    return printed.getvalue()
+
+
+@pytest.fixture(scope="module")
+def after_run_all():
+    """The names after "run all", and what each cell printed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plt, "show", lambda: plt.close("all"))
+        patch.setattr(scaling, "panel", lambda: None)
+        names = {}
+        yield names, {cell: run(source, names) for cell, source in lesson_cells().items()}
+
+
+@pytest.mark.parametrize("cell", lesson_cells())
+def test_any_single_cell_can_be_run_again(cell, after_run_all):
+    names, printed = after_run_all
+    assert run(lesson_cells()[cell], names) == printed[cell]
+
+
+def test_no_name_means_two_things():
+    """Names that cells read from other cells are set in one cell only."""
+    sets, reads = {}, {}
+    for cell, source in lesson_cells().items():
+        code = compile(source, cell, "exec")
+        sets[cell] = {i.argval for i in dis.get_instructions(code) if i.opname == "STORE_NAME"}
+        reads[cell] = {i.argval for i in every_instruction(code) if i.opname in LOADS}
+    for cell, names in reads.items():
+        for name in names - sets[cell]:
+            assert sum(name in others for others in sets.values()) <= 1, (cell, name)
+
+
+LOADS = ("LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS")
+
+
+def every_instruction(code):
+    yield from dis.get_instructions(code)
+    for inner in code.co_consts:
+        if hasattr(inner, "co_code"):
+            yield from every_instruction(inner)
+
+
+def test_code_cells_are_short():
+    for cell, source in lesson_cells().items():
+        lines = [line for line in source.splitlines() if line.strip()]
+        assert len(lines) <= 10, cell
+
+
+def test_what_you_may_have_seen():
+    h = scaling.activations()
+    masks = dropout_mask((scaling.MASKS, h.size), 0.5, rng=0)
+
+    def found(p, kind):
+        return scaling.received(h, p, kind, masks)
+
+    for hundredths in range(91):
+        inverted = found(hundredths / 100, "inverted")
+        assert inverted.mean == pytest.approx(inverted.test)
+    assert found(0.5, "unscaled").test == pytest.approx(2 * found(0.5, "unscaled").mean)
+    ratios = [found(p / 100, "unscaled").test / found(p / 100, "unscaled").mean for p in range(100)]
+    assert np.argmin(np.abs(np.array(ratios) - 3)) == 67
+    half, full = found(0.5, "vanilla"), found(0, "vanilla")
+    assert half.mean == pytest.approx(half.test) == pytest.approx(full.test / 2)
+
+
+@pytest.mark.parametrize("p", [0.05, 0.5, 0.9])
+def test_the_lesson_s_variance_by_its_exact_fourth_moment(p):
+    terms, n = scaling.activations() * np.random.default_rng(2).normal(size=16), 10_000
+    masks = dropout_mask((n, 16), p, rng=3)
+    found = scaling.received(terms, p, "inverted", masks)
+    # cumulants of a sum of independent terms, each a Bernoulli variable times a number
+    fourth = (p * (1 - p) * (1 - 6 * p * (1 - p)) * (terms / (1 - p)) ** 4).sum()
+    error = np.sqrt((fourth + 2 * found.sd**4) / n)
+    # 5 standard errors; the seed is fixed (false alarm below 1e-6 each)
+    assert abs(found.training.var() - found.sd**2) < 5 * error
+
+
+@pytest.mark.parametrize(
+    "options, moves", [({}, False), ({"momentum": 0.9}, True), ({"weight_decay": 0.1}, True)]
+)
+def test_weights_move_at_gradient_zero_only_with_momentum_or_weight_decay(options, moves):
+    w = torch.ones(3, requires_grad=True)
+    optimizer = torch.optim.SGD([w], lr=0.01, **options)
+    for grad in (1.0, 0.0):
+        before = w.detach().clone()
+        w.grad = torch.full((3,), grad)
+        optimizer.step()
+    assert bool((w != before).all()) == bool((w != before).any()) == moves
+
+
+def test_where_dropout_is_switched_off(after_run_all):
+    _, printed = after_run_all
+    traps = dict(line.split(": ") for line in printed["traps-switch"].splitlines())
+    assert len(traps) == 5
+    for name, found in traps.items():
+        assert found == ("off" if "repaired" in name else "still drops"), name
 
 
 # --- the exercises

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+import warnings
 from importlib import metadata
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -284,7 +285,7 @@ def test_caption_says_what_the_numbers_are():
 
 
 def controls_of(panel):
-    slider, row, stack = panel.children
+    slider, row, stack, *_ = panel.children
     return slider, row.children[0], row.children[-1], stack
 
 
@@ -380,7 +381,19 @@ def test_number_of_kept_units_is_right(answer):
         (binom(1024, 0.2).std(), "that is the standard deviation"),
         (0.8, "that is the probability of keeping"),
         (1024 / 0.8, "divided by 1 − p"),
-        (512, "that is the average at p = 0.5"),
+        (512, "that is the average at p = 0.5, the question asks for p = 0.2"),
+        (1, "1 is too small"),
+        (0, "0 is too small"),
+        (204, "that many are dropped"),
+        (824, "824 is near: is it from a draw? The question asks for the average"),
+        (812, "812 is near: is it from a draw? The question asks for the average"),
+        (1024 / 0.2, "divided by p; multiply by 1 − p"),
+        (1024 - 0.2, "p is a share of the units: multiply by (1 − p)"),
+        (1024, "the whole layer"),
+        (80, "that is a percentage"),
+        ((819, 2), "a tuple of 2, expected one number: a decimal comma? Write 819.2"),
+        (lambda: 819.2, "the answer is a function, expected a number"),
+        ("819.2", "the answer is the text '819.2', expected a number"),
         (900, "900 is too large"),
         ("many", "expected a number"),
     ],
@@ -388,6 +401,15 @@ def test_number_of_kept_units_is_right(answer):
 def test_slips_about_the_number_of_kept_units(answer, words):
     verdict = check("0.1", answer, start_here.units_kept)
     assert verdict.state == "wrong" and words in verdict.message
+    assert "asked" not in verdict.message
+    assert ("a draw?" in words) == ("a draw?" in verdict.message)
+
+
+def test_a_draw_is_seldom_so_far_from_the_average_that_it_is_not_called_near():
+    assert binom(1024, 0.8).cdf(819.2 - 51) + binom(1024, 0.8).sf(819.2 + 51) < 1e-4
+
+
+BUT_NOT = "works for one number, but not for an array: "
 
 
 def by_hand(keep):
@@ -420,9 +442,17 @@ def test_translation_is_right(answer):
         (lambda keep: np.round(1 - keep), "rounded to a whole number"),
         (lambda keep: 1 / keep, "1/keep is the factor for the survivors"),
         (lambda keep: 0 * keep, "keep = 0.3 became 0"),
-        (lambda keep: 0.2, "keep = 0.3 became 0.2"),
-        (lambda keep: 0.7, "expected an array of shape (4,)"),
+        (lambda keep: 0.2, "keep = 0.3 became 0.2, expected 0.7"),
+        (lambda keep: int(1 - keep), "keep = 0.3 became 0, expected 0.7"),
+        (lambda keep: np.minimum(1 - keep, 0.75), "keep = 0 became 0.75, expected 1"),
+        (lambda keep: 0.7, f"{BUT_NOT}your function returned 0.7, expected an array of shape (4,)"),
         (lambda keep: 1 - keep if keep > 0 else 1.0, "called with keep of shape (4,)"),
+        (lambda keep: max(0, 1 - keep), f"{BUT_NOT}your function raised ValueError"),
+        (
+            lambda keep: np.atleast_1d(1 - keep),
+            "for one number, your function returned an array of shape (1,), expected one number",
+        ),
+        (lambda keep: str(keep), "the text '0.3', expected one number"),
         (lambda keep: [].append(keep), "None: is a return missing?"),
         (lambda: 0.2, "takes the parameters ()"),
         (0.2, "expected a function"),
@@ -431,6 +461,13 @@ def test_translation_is_right(answer):
 def test_slips_of_the_translation(answer, words):
     verdict = check("0.2", answer, start_here.to_p_function)
     assert verdict.state == "wrong" and words in verdict.message
+    assert "shape ()" not in verdict.message
+
+
+def test_no_warning_is_printed_where_a_tensor_meets_an_array():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert check("0.2", lambda keep: torch.as_tensor(1) - keep, start_here.to_p_function).ok
 
 
 def test_array_that_is_changed_in_place_is_named():
