@@ -1,4 +1,4 @@
-"""``python -m benchmarks [operation] [slider] [lessons]``: print the table of ratios."""
+"""``python -m benchmarks [operation] [lessons] [slider]``: print the table of ratios."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from benchmarks.rows import Row
 
 PARTS: dict[str, Callable[[], list[Row]]] = {
     "operation": operation.rows,
-    "slider": slider.rows,
     "lessons": lessons.rows,
+    "slider": slider.rows,  # last, because it may find no Chromium
 }
 
 

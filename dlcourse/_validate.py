@@ -21,7 +21,11 @@ def quoted(value: object, limit: int = 70) -> str:
     >>> quoted(np.float64(50.0)), quoted("a" * 100, limit=9)
     ('50.0', "'aaaa...")
     """
-    text = " ".join(repr(value.item() if isinstance(value, np.generic) else value).split())
+    try:
+        text = repr(value.item() if isinstance(value, np.generic) else value)
+    except Exception:  # an int of too many digits, a repr of the user's own
+        text = f"<{type(value).__name__}>"
+    text = " ".join(text.split())
     return text if len(text) <= limit else text[: limit - 4] + "..."
 
 
@@ -273,6 +277,8 @@ def labels(y: Any, rows: int, classes: int) -> np.ndarray:
         array = np.asarray(y)
     except ValueError:
         raise ValueError(f"{rule}, got {quoted(y)} (rows of different lengths?)") from None
+    except Exception:
+        raise TypeError(f"{rule}, got {quoted(y)}") from None
     if rows == 0 or array.shape != (rows,):
         hint = " (at least one row?)" if rows == 0 else ""
         raise ValueError(f"{rule}, got shape {array.shape}{hint}: {quoted(y)}")
@@ -304,7 +310,7 @@ def positive(value: Any, name: str) -> float:
     numbers_but_bool = int | float | np.integer | np.floating
     if isinstance(value, bool) or not isinstance(value, numbers_but_bool):
         raise TypeError(rule)
-    if not 0 < value < np.inf:
+    if not 0 < value <= np.finfo(np.float64).max:
         raise ValueError(rule)
     return float(value)
 

@@ -229,9 +229,10 @@ def _bind(function: Any, given: Mapping[str, Any]) -> tuple[list[Any], dict[str,
     only_by_name = inspect.Parameter.KEYWORD_ONLY
     keyword_only = {n: v for n, v in by_name.items() if own[n].kind is only_by_name}
     in_order = [value for name, value in given.items() if name not in keyword_only]
-    ways: list[tuple[list[Any], dict[str, Any]]] = [(in_order, keyword_only)]
-    if len(by_name) == len(given):
-        ways.insert(0, ([], by_name))
+    # all by name comes first where all names fit, and last for one that takes **anything
+    ways = [([], by_name), (in_order, keyword_only), ([], dict(given))]
+    if len(by_name) < len(given):
+        del ways[0]
     for args, kwargs in ways:
         try:
             signature.bind(*args, **kwargs)

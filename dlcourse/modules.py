@@ -31,6 +31,9 @@ class Dropout(torch.nn.Dropout):
     input itself is returned. Inverted dropout: Srivastava et al. 2014, JMLR 15, sections 4 and 10
     (there p is the probability of keeping).
 
+    Activation checkpointing restores the state of PyTorch's global generator, not that of
+    `generator`. TorchScript and nested tensors are not supported.
+
     Examples
     --------
     >>> layer = Dropout(p=0.5, generator=torch.Generator().manual_seed(0))
@@ -46,11 +49,6 @@ class Dropout(torch.nn.Dropout):
         self, p: float = 0.5, inplace: bool = False, *, generator: torch.Generator | None = None
     ) -> None:
         """Check and keep the three arguments."""
-        if generator is not None and not isinstance(generator, torch.Generator):
-            raise TypeError(
-                "generator must be a torch.Generator or None, "
-                f"got {check.quoted(generator)} (torch.Generator().manual_seed(seed)?)"
-            )
         super().__init__(check.probability(p), check.flag(inplace, "inplace"))
         self.generator = generator
 
@@ -62,6 +60,20 @@ class Dropout(torch.nn.Dropout):
     @p.setter
     def p(self, value: float) -> None:
         self._p = check.probability(value)
+
+    @property
+    def generator(self) -> torch.Generator | None:
+        """The generator that masks are drawn from; None is PyTorch's global one."""
+        return self._generator
+
+    @generator.setter
+    def generator(self, value: torch.Generator | None) -> None:
+        if value is not None and not isinstance(value, torch.Generator):
+            raise TypeError(
+                "generator must be a torch.Generator or None, "
+                f"got {check.quoted(value)} (torch.Generator().manual_seed(seed)?)"
+            )
+        self._generator = value
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """Return the input with some elements dropped, or the input itself in `eval`."""
@@ -102,9 +114,9 @@ class Dropout(torch.nn.Dropout):
             )
         n = input.numel()
         # A factory function, two elements a word: in-place draws do not work under vmap, and
-        # randint in 32 bits takes twice as long.
-        words = torch.randint(
-            -(2**63), 2**63 - 1, ((n + 1) // 2,), generator=self.generator, device=input.device
-        )
-        bits = words.view(torch.int32)[:n].view(input.shape)
+        # randint in 32 bits takes twice as long. Shapes that are symbols (compile, export) take
+        # neither generator=None nor a slice.
+        chosen = {} if self.generator is None else {"generator": self.generator}
+        words = torch.randint(-(2**63), 2**63 - 1, (n // 2 + 1,), device=input.device, **chosen)
+        bits = words.view(torch.int32).as_strided((n,), (1,)).view(input.shape)
         return bits >= min(round(self.p * 2**32), 2**32 - 1) - 2**31

@@ -78,7 +78,7 @@ class ThreeLayerNet:
         rng: Any = None,
     ) -> None:
         """Check the arguments and draw the first weights; the biases start at zero."""
-        if kind not in KINDS:
+        if not isinstance(kind, str) or kind not in KINDS:
             raise ValueError(f"kind must be 'inverted' or 'vanilla', got {check.quoted(kind)}")
         self.sizes, self.p, self.kind = check.layer_sizes(sizes), check.probability(p), kind
         self.params: dict[str, np.ndarray] = {}

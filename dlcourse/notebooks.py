@@ -32,6 +32,7 @@ def execute(path: Path, timeout: float = 120) -> None:
         timeout=timeout,
         kernel_name="python3",
         resources={"metadata": {"path": str(path.parent)}},
+        coalesce_streams=True,
         record_timing=False,
         store_widget_state=False,
     )

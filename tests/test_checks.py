@@ -1342,3 +1342,10 @@ def test_messages_have_no_exclamation_marks():
     for module in ("checks", "dropout_checks"):
         source = inspect.getsource(sys.modules[f"dlcourse.{module}"])
         assert "!" not in source.replace("!=", "").replace("!r", "")
+
+
+def test_a_function_may_take_anything_by_name():
+    def mine(**given):
+        return given["rng"].random(given["shape"]) >= given["p"]
+
+    assert check("1.1", mine, dc.mask_function).ok

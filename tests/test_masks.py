@@ -356,3 +356,15 @@ def test_batch_tells_an_unfinished_answer():
     verdict = check("1.3", answer, masks.batch_function)
     assert verdict.state == "unfinished"
     assert "\n" not in repr(verdict)
+
+
+# --- what the lesson says a learner may have seen
+
+
+def test_seven_draws_in_ten_lie_between_28_and_36():
+    chance = masks.number_dropped(64, 0.5).probabilities[28:37].sum()
+    assert 0.65 < chance < 0.75
+
+
+def test_at_one_percent_every_second_draw_drops_nothing():
+    assert 0.45 < masks.number_dropped(64, 0.01).probabilities[0] < 0.55

@@ -428,6 +428,31 @@ def test_bad_generator(generator):
         Dropout(generator=generator)
 
 
+def test_a_generator_set_later_is_checked_too():
+    layer = Dropout()
+    with pytest.raises(TypeError, match="got 3"):
+        layer.generator = 3
+
+
+def test_compile_takes_batches_of_any_size():
+    torch.compiler.reset()
+    layer = torch.compile(Dropout(0.5), backend="eager", fullgraph=True)
+    for rows in (64, 50, 7, 1):
+        out = layer(torch.ones(rows, 33))
+        assert out.shape == (rows, 33)
+        assert set(out.unique().tolist()) <= {0.0, 2.0}
+
+
+def test_export_takes_a_symbol_for_the_batch():
+    rows = torch.export.Dim("rows", min=2)
+    program = torch.export.export(
+        Dropout(0.5), (torch.ones(8, 5),), dynamic_shapes={"input": {0: rows}}
+    )
+    out = program.module()(torch.ones(13, 5))
+    assert out.shape == (13, 5)
+    assert set(out.unique().tolist()) <= {0.0, 2.0}
+
+
 def test_generator_on_another_device():
     message = "generator must be on the device of the input, meta, got one on cpu"
     with pytest.raises(ValueError, match=message):

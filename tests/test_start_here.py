@@ -530,3 +530,17 @@ def test_map_gives_the_minutes_that_the_lessons_give():
         minutes = re.search(r"About (\d+) minutes", lesson.cells[0].source).group(1)
         (row,) = re.findall(rf"^\| \W*{name[:2]} .*$", TEXT, re.MULTILINE)
         assert row.rstrip(" |").endswith(f"| {minutes}")
+
+
+# --- what the lesson says a learner may have seen
+
+
+def test_about_seven_draws_in_ten_end_in_the_band_and_few_on_the_line():
+    dropped = binom(100, 0.5)
+    assert 0.6 < dropped.cdf(54) - dropped.cdf(45) < dropped.cdf(55) - dropped.cdf(44) < 0.75
+    assert 0.05 < dropped.pmf(50) < 0.1
+
+
+def test_four_times_the_units_halve_the_band():
+    few, many = (start_here.draw(units, 0.5, seed=0).spread for units in (25, 100))
+    assert many == few / 2
