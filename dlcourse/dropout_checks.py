@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom  # type: ignore[import-untyped]
+from scipy.stats import binom
 
 from dlcourse.answers import Slip, as_array, call, fixed_randomness, returned_by
 from dlcourse.checks import Expectation

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.stats import binom  # type: ignore[import-untyped]
+from scipy.stats import binom
 
 from dlcourse import digits, live, style
 from dlcourse._validate import probability

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from dlcourse import _validate as check
@@ -116,7 +118,7 @@ class Dropout(torch.nn.Dropout):
         # A factory function, two elements a word: in-place draws do not work under vmap, and
         # randint in 32 bits takes twice as long. Shapes that are symbols (compile, export) take
         # neither generator=None nor a slice.
-        chosen = {} if self.generator is None else {"generator": self.generator}
+        chosen: dict[str, Any] = {} if self.generator is None else {"generator": self.generator}
         words = torch.randint(-(2**63), 2**63 - 1, (n // 2 + 1,), device=input.device, **chosen)
         bits = words.view(torch.int32).as_strided((n,), (1,)).view(input.shape)
         return bits >= min(round(self.p * 2**32), 2**32 - 1) - 2**31

@@ -66,7 +66,10 @@ def tidy(ax: Axes, title: str = "", xlabel: str = "", ylabel: str = "") -> Text:
         labelsize=10,
         labelcolor=INK,
         labelfontfamily=FONT,
-        **{"bottom": True, "left": True, "top": False, "right": False},
+        bottom=True,
+        left=True,
+        top=False,
+        right=False,
     )
     ax.minorticks_off()
     ax.set_xlabel(xlabel, labelpad=4, **text_style(11))
@@ -147,11 +150,11 @@ class Units:
             Colour of the kept units.
         """
         kept = np.ravel(kept)
-        face = np.tile(to_rgb(DROPPED), (kept.size, 1))
+        face: Any = np.tile(to_rgb(DROPPED), (kept.size, 1))
         face[kept] = np.broadcast_to(
             to_rgb(colours) if isinstance(colours, str) else colours, face.shape
         )[kept]
-        self._discs.set_facecolors(face)
+        self._discs.set_facecolor(face)
         self._crosses.set_data(self._x[~kept], self._y[~kept])
 
 
