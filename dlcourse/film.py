@@ -15,8 +15,10 @@ from typing import Any
 from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
+from dlcourse.lettering import draw_text
 from dlcourse.style import DPI, palette, text_style
 
 Show = Callable[[float], Iterable[Artist]]
@@ -141,5 +143,6 @@ class Camera:
         if moving != self._moving:
             raise ValueError("show(p) must return the same artists for every p, in the same order")
         self._canvas.restore_region(self._background)
+        renderer = self._canvas.get_renderer()
         for artist in moving:
-            artist.draw(self._canvas.get_renderer())
+            draw_text(artist, renderer) if isinstance(artist, Text) else artist.draw(renderer)
