@@ -1,15 +1,16 @@
-"""``python -m benchmarks [operation] [walter] [lessons] [slider]``: print the table of ratios."""
+"""``python -m benchmarks [operation] [ensembles] [walter] [lessons] [slider]``: print the table of ratios."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable
 
-from benchmarks import lessons, operation, slider, walter
+from benchmarks import ensembles, lessons, operation, slider, walter
 from benchmarks.rows import Row
 
 PARTS: dict[str, Callable[[], list[Row]]] = {
     "operation": operation.rows,
+    "ensembles": ensembles.rows,
     "walter": walter.rows,
     "lessons": lessons.rows,
     "slider": slider.rows,  # last, because it may find no Chromium

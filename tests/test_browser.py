@@ -19,6 +19,7 @@ SCREENSHOTS = Path(__file__).parent.parent / "screenshots"
 CONTROLS = {
     "00_start_here": ("start_here", "units", [25, 100, 400], "menu"),
     "01_masks": ("masks", "digit", [0, 9], "slider"),
+    "03_ensembles": ("ensembles", "network", ["linear", "softmax", "relu"], "menu"),
     "05_walter": ("walter", "fan_in", [10, 30, 100, 300, 1000], "menu"),
     "02_scaling": ("scaling", "kind", ["inverted", "vanilla", "unscaled"], "menu"),
 }

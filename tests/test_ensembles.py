@@ -1,0 +1,518 @@
+"""Lesson 03: every member and their averages, Monte-Carlo averages, mc_dropout, exercises."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from scipy.stats import binom, gmean
+from torch import nn
+
+from dlcourse import Dropout, ThreeLayerNet, digits, ensembles, live
+from dlcourse.checks import check
+from dlcourse.film import Camera
+
+PS = (0, 0.01, 0.5, 0.99, 1)
+
+# --- Masks and probabilities -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [1, 4, 12])
+def test_all_masks_are_all_masks(n):
+    masks = ensembles.all_masks(n)
+    assert masks.shape == (2**n, n) and masks.dtype == bool
+    assert set(map(tuple, masks.tolist())) == set(product([False, True], repeat=n))
+    assert not masks[0].any() and masks[-1].all()
+
+
+@pytest.mark.parametrize("p", [*PS, 0.3])
+def test_probabilities_are_exact(p):
+    q = Fraction(p).limit_denominator(100)
+    exact = [np.prod([1 - q if kept else q for kept in m]) for m in ensembles.all_masks(5).tolist()]
+    found = ensembles.mask_probabilities(5, p)
+    np.testing.assert_allclose(found, [float(e) for e in exact], rtol=1e-12)
+    assert found.sum() == pytest.approx(1, abs=1e-14)
+
+
+@pytest.mark.parametrize("p", PS)
+def test_probabilities_add_up_to_the_binomial_distribution(p):
+    kept = ensembles.all_masks(12).sum(axis=1)
+    by_number = np.bincount(kept, ensembles.mask_probabilities(12, p))
+    np.testing.assert_allclose(by_number, binom.pmf(range(13), 12, 1 - p), atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("n", "error", "words"),
+    [
+        (0, ValueError, "n must be an int from 1 to 12, got 0"),
+        (-3, ValueError, "n must be an int from 1 to 12, got -3"),
+        (13, ValueError, "that would be 8,192 masks"),
+        (20, ValueError, "that would be 1,048,576 masks; draw some hundred"),
+        (20, ValueError, "dropout_mask((masks, n), p) and average these (Monte-Carlo averaging)"),
+        (1024, ValueError, "a number of 309 digits of masks"),
+        (10**9, ValueError, "a number of 301029996 digits of masks"),
+        (4.0, TypeError, "n must be an int from 1 to 12, got 4.0"),
+        (True, TypeError, "got True"),
+        ("4", TypeError, "got '4'"),
+    ],
+)
+def test_a_number_of_units_that_cannot_be_listed(n, error, words):
+    for function in (ensembles.all_masks, lambda n: ensembles.network("relu", n)):
+        with pytest.raises(error) as raised:
+            function(n)
+        assert words in str(raised.value)
+
+
+def test_bad_values():
+    with pytest.raises(ValueError, match="kind must be one of linear, softmax, relu, got 'tanh'"):
+        ensembles.network("tanh")
+    with pytest.raises(ValueError, match="got 50"):
+        ensembles.ensemble(ensembles.network(), 50)
+    with pytest.raises(ValueError, match="inverted network, got kind='vanilla'"):
+        ensembles.torch_network(ThreeLayerNet((2, 2, 2, 2), kind="vanilla"))
+
+
+# --- Averages --------------------------------------------------------------------------------
+
+
+def every_case():
+    return list(product(ensembles.KINDS, (1, 4, 8), (*PS, 0.2)))
+
+
+@pytest.mark.parametrize(("kind", "n", "p"), every_case())
+def test_fast_and_readable_enumeration_agree(kind, n, p):
+    net = ensembles.network(kind, n, seed=3)
+    fast, plain = ensembles.ensemble(net, p), ensembles.plain_ensemble(net, p)
+    for name in ("outputs", "probabilities", "arithmetic", "variance", "weight_scaling"):
+        expected = getattr(plain, name)
+        np.testing.assert_allclose(getattr(fast, name), expected, rtol=1e-10, atol=1e-14)
+    assert (fast.geometric is None) == (kind == "linear") == (plain.geometric is None)
+    if kind != "linear":
+        np.testing.assert_allclose(fast.geometric, plain.geometric, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("n", ensembles.SIZES)
+@pytest.mark.parametrize("p", [*PS, 0.3])
+def test_weight_scaling_is_exact_where_the_lesson_says_so(p, n, seed):
+    linear = ensembles.ensemble(ensembles.network("linear", n, seed), p)
+    np.testing.assert_allclose(linear.weight_scaling, linear.arithmetic, rtol=0, atol=1e-10)
+    soft = ensembles.ensemble(ensembles.network("softmax", n, seed), p)
+    np.testing.assert_allclose(soft.weight_scaling, soft.geometric, rtol=0, atol=1e-10)
+
+
+def test_linear_variance_is_the_sum_of_independent_parts():
+    net = ensembles.network("linear", 12, seed=2)
+    expected = 0.3 * 0.7 * ((net.x[:, None] * net.W) ** 2).sum(axis=0)
+    np.testing.assert_allclose(ensembles.ensemble(net, 0.3).variance, expected, rtol=1e-10)
+
+
+def test_geometric_mean_against_scipy():
+    net = ensembles.network("relu", 6)
+    found = ensembles.ensemble(net, 0.4)
+    expected = np.array([gmean(column, weights=found.probabilities) for column in found.outputs.T])
+    np.testing.assert_allclose(found.geometric, expected / expected.sum(), rtol=1e-10)
+
+
+@pytest.mark.parametrize("p", [0.2, 0.5])
+def test_enumeration_is_what_dropout_in_torch_does_on_average(p):
+    """Tolerance 5 standard errors for 3 outputs: false alarm below 1e-5."""
+    net = ensembles.network("relu", 8)
+    torch.manual_seed(0)
+    units = F.dropout(torch.tensor(net.x).expand(40_000, -1), p).numpy() * (1 - p)
+    found, drawn = ensembles.ensemble(net, p), ensembles.outputs(net, units)
+    error = np.sqrt(found.variance / len(drawn))
+    assert (abs(drawn.mean(axis=0) - found.arithmetic) < 5 * error).all()
+
+
+def test_inverted_dropout_has_the_same_equalities():
+    net, p = ensembles.network("softmax", 8), 0.3
+    units = ensembles.all_masks(8) * net.x / (1 - p)
+    mean = ensembles.normalised_geometric_mean(
+        ensembles.outputs(net, units), ensembles.mask_probabilities(8, p)
+    )
+    np.testing.assert_allclose(mean, ensembles.outputs(net, net.x[None])[0], atol=1e-10)
+
+
+def test_a_hidden_relu_leaves_a_gap():
+    measured = np.array(
+        [ensembles.gaps(ensembles.network("relu", 8, s), [0, 0.1, 0.5, 1]) for s in range(50)]
+    )
+    assert measured[:, :, [0, 3]].max() < 1e-12
+    assert (measured[:, :, 1:3].mean(axis=0) > 5 * measured[:, :, 1:3].std(axis=0) / 50**0.5).all()
+    assert (measured[:, :, 2] > 1e-6).all()
+    assert (measured[:, :, 2].mean(axis=0) > measured[:, :, 1].mean(axis=0)).all()
+
+
+def test_jensen_a_relu_unit_is_never_below_weight_scaling():
+    for seed in range(20):
+        net = ensembles.network("relu", 8, seed)
+        z = (ensembles.all_masks(8) * net.x) @ net.W + net.b
+        mean = ensembles.mask_probabilities(8, 0.5) @ np.maximum(z, 0)
+        assert (mean >= np.maximum(0.5 * net.x @ net.W + net.b, 0) - 1e-12).all()
+
+
+# --- Claims of the lesson --------------------------------------------------------------------
+
+
+def test_what_a_learner_may_have_seen():
+    for n, p in product(ensembles.SIZES, np.arange(101) / 100):
+        gap = ensembles.gaps(ensembles.network("softmax", n), [p])
+        assert gap[1] < 1e-10
+    arithmetic = ensembles.gaps(ensembles.network("softmax", 8), np.arange(101) / 100)[0]
+    assert 0.3 < arithmetic.argmax() / 100 < 0.7
+    assert arithmetic[[0, 100]].max() < 1e-12
+    found = ensembles.ensemble(ensembles.network("softmax", 8), 0)
+    assert np.count_nonzero(found.probabilities) == 1
+
+
+def test_a_mini_batch_trains_one_member_per_example():
+    """Equal by accident: below 50² / 2 · 2^-64."""
+    net, data = ThreeLayerNet((64, 64, 64, 10), rng=0), digits.load()
+    _, cache = net.forward(data.X_train[:50], rng=1)
+    assert len(np.unique(cache.mask1, axis=0)) == 50
+
+
+# --- Monte-Carlo averaging -------------------------------------------------------------------
+
+
+def test_monte_carlo_errors_by_hand():
+    data, net = digits.load(), digits.trained_network()
+    X, y = data.X_test[:30], data.y_test[:30]
+    found = ensembles.monte_carlo_errors(net, X, y, masks=3, repeats=2, rng=0)
+    rng, total = np.random.default_rng(0), 0
+    for k in range(3):
+        logits = net.forward(np.concatenate([X, X]), rng=rng)[0]
+        total = total + np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        first = (total[:30].argmax(axis=1) != y).mean()
+        assert found[0, k] == first
+        assert found[1, k] == (total[30:].argmax(axis=1) != y).mean()
+
+
+def test_the_average_gets_better_and_catches_up_after_some_masks():
+    found = ensembles.averaging()
+    low, high = found.interval()
+    assert 5 < low <= found.caught_up() <= high < 100
+    excess = found.excess
+    error = excess.std(axis=0, ddof=1) / len(excess) ** 0.5
+    assert excess[:, 0].mean() > 10 * error[0]
+    assert abs(excess[:, -1].mean()) < 5 * error[-1]
+    assert abs(excess[:, -1].mean()) < found.spread[:, -1].mean()
+    assert found.interval() == found.interval()
+
+
+def test_caught_up_never():
+    found = ensembles.Averaging(np.full((2, 3, 5), 0.5), np.array([0.1, 0.1]))
+    assert found.caught_up() == 6 and found.interval() == (6, 6)
+
+
+# --- mc_dropout ------------------------------------------------------------------------------
+
+
+class Mixed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(4)
+        self.body = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5), nn.ReLU(), Dropout(0.5))
+        self.alpha, self.channels = nn.AlphaDropout(0.5), nn.Dropout2d(0.5)
+        self.attention = nn.MultiheadAttention(4, 2, dropout=0.1)
+        self.quiet = nn.MultiheadAttention(4, 2)
+        self.lstm = nn.LSTM(4, 4, num_layers=2, dropout=0.1)
+        self.one_layer = nn.GRU(4, 4)
+
+    def forward(self, x):
+        return self.body(self.norm(x))
+
+
+def test_mc_dropout_switches_on_dropout_layers_of_every_kind_and_nothing_else():
+    model = Mixed()
+    model.body.eval()
+    modes = [module.training for module in model.modules()]
+    with ensembles.mc_dropout(model) as reached:
+        on = [name for name, module in model.named_modules() if module.training]
+        assert on == ["body.1", "body.3", "alpha", "channels"] == list(reached.on)
+        assert reached.missed == ("attention", "lstm")
+        before = model.norm.running_mean.clone()
+        assert not torch.equal(model(torch.ones(8, 4)), model(torch.ones(8, 4)))
+        assert torch.equal(model.norm.running_mean, before)
+    assert [module.training for module in model.modules()] == modes
+    told = "dropout on: body.1, body.3, alpha, channels; seen but not reached: attention, lstm"
+    assert repr(reached) == told
+
+
+def test_mc_dropout_puts_back_after_an_error():
+    model = nn.Sequential(nn.BatchNorm1d(2), nn.Dropout()).eval()
+    with pytest.raises(RuntimeError, match="inside"), ensembles.mc_dropout(model):
+        raise RuntimeError("inside")
+    assert not any(module.training for module in model.modules())
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
+@pytest.mark.parametrize("name", ["Dropout", "Dropout1d", "Dropout3d", "FeatureAlphaDropout"])
+def test_mc_dropout_on_a_model_that_is_a_layer(name):
+    layer = getattr(nn, name)(0.5).eval()
+    with ensembles.mc_dropout(layer) as reached:
+        assert layer.training
+    assert reached.on == ("the model",) and not layer.training
+
+
+def test_mc_dropout_reaches_the_dropout_layers_of_a_transformer():
+    """The fast path of eval mode would leave them out without a word."""
+    layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.5, batch_first=True)
+    x = torch.ones(1, 3, 8)
+    with torch.no_grad(), ensembles.mc_dropout(layer) as reached:
+        assert not torch.equal(layer(x), layer(x))
+    assert reached.missed == ("self_attn",) and len(reached.on) == 3
+    layer.eval()
+    with torch.no_grad():
+        assert torch.equal(layer(x), layer(x))
+
+
+def test_mc_dropout_does_not_see_functional_dropout():
+    class Hidden(nn.Module):
+        def forward(self, x):
+            return F.dropout(x, 0.5, training=self.training)
+
+    model = Hidden()
+    with ensembles.mc_dropout(model) as reached:
+        assert torch.equal(model(torch.ones(99)), torch.ones(99))
+    assert repr(reached) == "dropout on: none; seen but not reached: none"
+
+
+def test_mc_dropout_wants_a_module():
+    with pytest.raises(TypeError, match=r"model must be a torch.nn.Module, got 3"):
+        with ensembles.mc_dropout(3):
+            pass
+
+
+def test_torch_network_is_the_same_network():
+    net, X = digits.trained_network(), digits.load().X_test[:20]
+    model = ensembles.torch_network(net)
+    with torch.no_grad():
+        np.testing.assert_allclose(
+            model(torch.tensor(X)).softmax(dim=1).numpy(), net.predict(X), atol=1e-12
+        )
+    assert not model.training
+
+
+# --- The picture and the panel ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "n"), list(product(ensembles.KINDS, ensembles.SIZES)))
+def test_nothing_is_cut_off_and_no_words_overlap(kind, n):
+    for seed in (0, 1):
+        figure = Figure((8.4, 4.0), dpi=100)
+        FigureCanvasAgg(figure)
+        show = ensembles.scene(figure, seed=seed, network=kind, n=n)
+        figure.canvas.draw()
+        for p in (0, 0.01, 0.37, 0.5, 0.99, 1):
+            artists = show(p)
+            assert artists[-1].get_text().startswith(f"p = {p:.2f}: arithmetic")
+            texts = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text()]
+            boxes = [text.get_window_extent() for text in texts]
+            assert all(b.x0 >= 4 and b.y0 >= 4 and b.x1 <= 838 and b.y1 <= 396 for b in boxes)
+            assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+def test_picture_shows_the_numbers():
+    figure = Figure((8.4, 4.0), dpi=100)
+    FigureCanvasAgg(figure)
+    show = ensembles.scene(figure, seed=0, network="relu", n=4)
+    found = ensembles.plain_ensemble(ensembles.network("relu", 4), 0.3)
+    steps, scaled, arithmetic, geometric, _, *dots, caption = show(0.3)
+    assert scaled.get_xdata()[0] == pytest.approx(found.weight_scaling[0])
+    assert arithmetic.get_xdata()[0] == pytest.approx(found.arithmetic[0])
+    assert geometric.get_xdata()[0] == pytest.approx(found.geometric[0])
+    heights, edges, _ = steps.get_data()
+    expected, _ = np.histogram(found.outputs[:, 0], edges, weights=found.probabilities)
+    np.testing.assert_allclose(heights, expected / expected.max(), atol=1e-12)
+    for dot, mean in zip(dots, (found.arithmetic, found.geometric), strict=True):
+        assert dot.get_ydata()[0] == pytest.approx(abs(mean[0] - found.weight_scaling[0]))
+    assert f"arithmetic {found.arithmetic[0]:.3f}, geometric" in caption.get_text()
+    assert f"16 members ± {found.variance[0] ** 0.5:.2f}" in caption.get_text()
+
+
+def test_panel_shows_the_same_picture_however_it_got_there():
+    panel = ensembles.panel(p=0.3, network="linear", n=4)
+    camera = Camera(ensembles.scene, live.SIZE)
+    try:
+        slider, controls, *_ = panel.children
+        kind, n, new_draw = controls.children
+        new_draw.click()
+        for kind.value, n.value in product(ensembles.KINDS, (4, 12)):
+            for p in PS:
+                slider.index = round(100 * p)
+                picture = panel.picture()
+                assert panel.error is None
+                settings = {"network": kind.value, "n": n.value}
+                assert picture == camera.shoot(p, seed=1, **settings)
+        assert picture == Camera(ensembles.scene, live.SIZE).shoot(1, seed=1, **settings)
+        assert repr(panel) == "ensembles.panel(p=1, seed=1, network='relu', n=12)"
+    finally:
+        panel.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"p": 50}, ValueError, "p must be a probability in [0, 1], got 50"),
+        ({"p": 0.123}, ValueError, "p moves in steps of 0.01 in a panel, got 0.123"),
+        ({"seed": -1}, ValueError, "seed must be an integer of 0 or more, got -1"),
+        ({"n": 5}, ValueError, "n, units must be one of [4, 8, 12], got 5"),
+        ({"n": 4.0}, ValueError, "n, units must be one of [4, 8, 12], got '4.0'"),
+        ({"n": 20}, ValueError, "that would be 1,048,576 masks"),
+        ({"network": "tanh"}, ValueError, "network must be one of ['linear', 'softmax', 'relu']"),
+    ],
+)
+def test_panel_refuses_bad_values(arguments, error, message):
+    with pytest.raises(error) as raised:
+        ensembles.panel(**arguments)
+    assert message in str(raised.value)
+
+
+# --- The exercises ---------------------------------------------------------------------------
+
+
+def test_number_of_members():
+    for answer in (1024, 2**10, 1024.0, len(ensembles.all_masks(10)), torch.tensor(1024)):
+        assert check("3.1", answer, ensembles.number_of_members).ok
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (20, "doubles the number"),
+        (100, "so 2ⁿ"),
+        (10, "number of units"),
+        (252, "exactly half"),
+        (512, "2⁹"),
+        (1023, "one is forgotten"),
+        (1022, "count too"),
+        (11, "which ones matters"),
+        (3628800, "10!"),
+        (1000, "too small"),
+    ],
+)
+def test_number_of_members_names_the_slip(answer, words):
+    verdict = check("3.1", answer, ensembles.number_of_members)
+    assert verdict.state == "wrong" and words in verdict.message
+
+
+def weights_of(masks, p):
+    return np.where(masks, 1 - p, p).prod(axis=1)
+
+
+def mean_loop(outputs, masks, p):
+    total = 0
+    for out, mask in zip(outputs, masks, strict=True):
+        kept = int(mask.sum())
+        total = total + (1 - p) ** kept * p ** (len(mask) - kept) * out
+    return total
+
+
+def mean_average(outputs, masks, p):
+    return np.average(outputs, axis=0, weights=weights_of(masks, p))
+
+
+def mean_matrix(outputs, masks, p):
+    return weights_of(masks, p) @ outputs
+
+
+def mean_torch(outputs, masks, p):
+    weights = torch.where(masks, 1 - p, p).prod(dim=1)
+    return (weights[:, None] * outputs).sum(dim=0)
+
+
+@pytest.mark.parametrize("answer", [mean_loop, mean_average, mean_matrix, mean_torch])
+def test_mean_accepts_right_answers(answer):
+    assert check("3.2", answer, ensembles.mean_function).ok
+
+
+def kept_only(masks, p):
+    return (1 - p) ** masks.sum(axis=1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda outputs, masks, p: outputs.mean(axis=0), "every member counts alike"),
+        (lambda outputs, masks, p: weights_of(~masks, p) @ outputs, "p and 1 − p swapped?"),
+        (lambda outputs, masks, p: weights_of(masks, p) @ outputs / 16, "number of members too"),
+        (lambda outputs, masks, p: outputs.sum(axis=0), "a sum, not a mean"),
+        (lambda outputs, masks, p: kept_only(masks, p) @ outputs, "dropped units count too"),
+        (
+            lambda outputs, masks, p: np.average(outputs, axis=0, weights=kept_only(masks, p)),
+            "also in the total",
+        ),
+        (lambda outputs, masks, p: weights_of(masks, p)[:, None] * outputs, "over axis 0"),
+        (lambda outputs, masks, p: (weights_of(masks, p)[:, None] * outputs).sum(), "one number"),
+        (lambda outputs, masks, p: (1 - p) * mean_matrix(outputs, masks, p), "as they are"),
+        (lambda outputs, masks, p: outputs[-1], "expected"),
+    ],
+)
+def test_mean_names_the_slip(answer, words):
+    verdict = check("3.2", answer, ensembles.mean_function)
+    assert verdict.state == "wrong" and words in verdict.message, verdict
+
+
+def geometric_powers(outputs, weights):
+    product_of_powers = (outputs ** weights[:, None]).prod(axis=0)
+    return product_of_powers / product_of_powers.sum()
+
+
+def geometric_logs(outputs, weights):
+    mean = np.exp((weights[:, None] * np.log(outputs)).sum(axis=0))
+    return list(mean / mean.sum())
+
+
+def geometric_torch(outputs, weights):
+    return torch.softmax(weights @ outputs.log(), dim=0)
+
+
+@pytest.mark.parametrize("answer", [geometric_powers, geometric_logs, geometric_torch])
+def test_geometric_accepts_right_answers(answer):
+    assert check("3.3", answer, ensembles.geometric_function).ok
+
+
+def log_mean(outputs, weights):
+    return weights @ np.log(outputs)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda outputs, weights: np.exp(log_mean(outputs, weights)), "made to sum to one"),
+        (lambda outputs, weights: weights @ outputs, "arithmetic mean"),
+        (log_mean, "those are logarithms: take exp"),
+        (lambda outputs, weights: gmean(outputs, axis=0), "counts alike: use the weights, and"),
+        (
+            lambda outputs, weights: gmean(outputs, axis=0) / gmean(outputs, axis=0).sum(),
+            "every member counts alike: use the weights",
+        ),
+        (lambda outputs, weights: outputs.prod(axis=0), "without exponents"),
+        (lambda outputs, weights: outputs ** weights[:, None], "over axis 0"),
+        (lambda outputs, weights: outputs[0], "expected"),
+    ],
+)
+def test_geometric_names_the_slip(answer, words):
+    verdict = check("3.3", answer, ensembles.geometric_function)
+    assert verdict.state == "wrong" and words in verdict.message, verdict
+
+
+def test_unfinished():
+    def mean(outputs, masks, p):
+        weights = ...
+        return weights @ outputs
+
+    assert check("3.1", ..., ensembles.number_of_members).state == "unfinished"
+    assert check("3.2", mean, ensembles.mean_function).state == "unfinished"
+    assert check("3.3", lambda outputs, weights: ..., ensembles.geometric_function).state == (
+        "unfinished"
+    )
