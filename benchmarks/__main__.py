@@ -1,4 +1,4 @@
-"""``python -m benchmarks [operation] [ensembles] [walter] [lessons] [slider]``: print the table of ratios."""
+"""``python -m benchmarks [part …]``: print the table of ratios, all parts by default."""
 
 from __future__ import annotations
 
