@@ -15,6 +15,7 @@ from matplotlib.text import Text
 
 from dlcourse import _validate as check
 from dlcourse import digits, live, style
+from dlcourse.film import Show
 from dlcourse.functional import dropout, dropout_mask, vanilla_dropout
 
 KINDS = ("inverted", "vanilla", "unscaled")
@@ -44,6 +45,11 @@ class Received:
     test: float
     mean: float  # of training over all masks, each with its probability: theory
     sd: float  # likewise
+
+
+def _training_scale(p: float, kind: str) -> float:
+    """Return what survivors are multiplied by in training; 1 where none survives."""
+    return 1 / (1 - p) if kind == "inverted" and p < 1 else 1.0
 
 
 def received(terms: Any, p: float, kind: str, masks: Any) -> Received:
@@ -83,7 +89,7 @@ def received(terms: Any, p: float, kind: str, masks: Any) -> Received:
     drop = dropout if kind == "inverted" else vanilla_dropout
     training = drop(rows, p, mask=masks).sum(axis=1)
     test = terms if kind == "unscaled" else drop(terms, p, training=False)
-    scale = 1 / (1 - p) if kind == "inverted" and p < 1 else 1.0
+    scale = _training_scale(p, kind)
     return Received(
         training,
         float(test.sum()),
@@ -126,7 +132,7 @@ def activations(units: int = UNITS) -> np.ndarray:
 # --- what is drawn
 
 
-def scene(figure: Figure, seed: int, kind: str) -> Callable[[float], Iterable[Artist]]:
+def scene(figure: Figure, seed: int, kind: str) -> Show:
     """Draw one mask's activations on the left and what 500 masks add up to on the right.
 
     Parameters
@@ -157,8 +163,10 @@ def scene(figure: Figure, seed: int, kind: str) -> Callable[[float], Iterable[Ar
     def show(p: float) -> Iterable[Artist]:
         masks = dropout_mask((MASKS, UNITS), p, rng=seed)
         found = received(h, p, kind, masks)
-        factor = 1 / (1 - p) if kind == "inverted" and p < 1 else 1.0
-        moving = [*show_bars(masks[0], factor), *show_sums(found, finding(kind, p))]
+        moving = [
+            *show_bars(masks[0], _training_scale(p, kind)),
+            *show_sums(found, finding(kind, p)),
+        ]
         caption.set_text(f"p = {p:.2f}:  {numbers(found)}")
         return [*moving, caption]
 
