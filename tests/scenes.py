@@ -1,6 +1,15 @@
-"""Small scenes for the tests of the camera and the panel."""
+"""Small scenes for the tests of the camera and the panel; what must be true of every scene."""
 
-from dlcourse import dropout_mask, style
+from itertools import combinations
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from dlcourse import dropout_mask, live, style
+from dlcourse.film import Camera
+
+MARGIN = 4  # pixels, between a text and the edge of the picture
 
 
 def units_scene(figure, seed, units=16):
@@ -22,3 +31,61 @@ def units_scene(figure, seed, units=16):
         return [*discs.artists, bar, title, caption]
 
     return show
+
+
+def drawn(scene, **settings):
+    """Return a figure of a panel's size, and the `show` of the scene that was drawn on it."""
+    figure = Figure([pixels / style.DPI for pixels in live.SIZE], dpi=style.DPI)
+    FigureCanvasAgg(figure)
+    return figure, scene(figure, **settings)
+
+
+def texts_to_be_seen(figure):
+    """Return all texts that are drawn: no empty ones, no labels of ticks beyond an axis' ends."""
+    beyond = set()
+    for ax in figure.axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            for tick in axis.get_major_ticks():
+                if not low <= tick.get_loc() <= high:
+                    beyond |= {tick.label1, tick.label2}
+    texts = [text for text in figure.findobj(Text) if text not in beyond]
+    return [text for text in texts if text.get_visible() and text.get_text()]
+
+
+def legible(scene, ps, **settings):
+    """Yield (p, figure, artists, words) for each p, after a look at all the words in the picture.
+
+    No text may be cut off by the picture, and no two texts may overlap; `words` maps each
+    text to its box in pixels. As in the camera, what stands still is put in its place once.
+    """
+    figure, show = drawn(scene, **settings)
+    width, height = live.SIZE
+    for i, p in enumerate(ps):
+        artists = show(p)
+        if i == 0:
+            figure.canvas.draw()
+        boxes = [(t.get_text(), t.get_window_extent()) for t in texts_to_be_seen(figure)]
+        assert boxes
+        for words, box in boxes:
+            inside = MARGIN <= box.x0 and box.x1 <= width - MARGIN
+            inside &= MARGIN <= box.y0 and box.y1 <= height - MARGIN
+            assert inside, f"cut off at p = {p}, {settings}: {words!r}, {box}"
+        for (one, box), (other, its_box) in combinations(boxes, 2):
+            assert not box.overlaps(its_box), f"overlap at p = {p}, {settings}: {one!r}, {other!r}"
+        yield p, figure, artists, dict(boxes)
+
+
+def assert_legible(scene, ps, **settings):
+    """Assert for each p that no text is cut off by the picture, and that no two overlap."""
+    assert list(legible(scene, ps, **settings))
+
+
+def assert_no_history(panel, scene, ps, **state):
+    """Move a panel to each p: its picture must equal, byte for byte, that of a fresh camera."""
+    for p in ps:
+        panel.children[0].index = live.slider_index(p)
+        picture = panel.picture()
+        assert panel.error is None, panel.error
+        fresh = Camera(scene, live.SIZE).shoot(p, **state)
+        assert picture == fresh, f"another picture than from a fresh camera at p = {p}, {state}"

@@ -10,13 +10,10 @@ from math import comb
 import numpy as np
 import pytest
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.text import Text
 
-from dlcourse import digits, dropout_mask, live, masks
+from dlcourse import digits, dropout_mask, masks
 from dlcourse.checks import check
-from dlcourse.film import Camera
+from tests.scenes import assert_no_history, drawn, legible
 
 PS = (0, 0.01, 0.5, 0.99, 1)
 
@@ -118,13 +115,6 @@ def test_example_is_a_test_image_and_what_the_first_layer_makes_of_it(digit):
 # --- The picture -----------------------------------------------------------------------------
 
 
-def drawn(seed=0, digit=3):
-    """Return the figure of a scene and its `show`."""
-    figure = Figure((8.4, 4.0), dpi=100)
-    FigureCanvasAgg(figure)
-    return figure, masks.scene(figure, seed=seed, digit=digit)
-
-
 def crosses(artists):
     """Return the places of the crosses, a set of (x, y)."""
     return set(map(tuple, np.transpose(artists[1].get_data())))
@@ -132,7 +122,7 @@ def crosses(artists):
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_picture_shows_the_mask_and_no_dropped_unit_comes_back(seed):
-    _, show = drawn(seed)
+    _, show = drawn(masks.scene, seed=seed, digit=3)
     gone = set()
     for p in np.arange(101) / 100:
         artists = show(p)
@@ -147,7 +137,7 @@ def test_picture_shows_the_mask_and_no_dropped_unit_comes_back(seed):
 
 
 def test_a_dropped_unit_and_one_that_is_0_look_different():
-    _, show = drawn()
+    _, show = drawn(masks.scene, seed=0, digit=3)
     discs = show(0.5)[0]
     faces, kept = discs.get_facecolor()[:, :3], dropout_mask(64, 0.5, rng=0)
     zero = masks.example(3).hidden == 0
@@ -160,16 +150,8 @@ def test_a_dropped_unit_and_one_that_is_0_look_different():
 
 @pytest.mark.parametrize("digit", [0, 9])
 def test_nothing_is_cut_off_and_no_words_overlap(digit):
-    figure, show = drawn(digit=digit)
-    figure.canvas.draw()
-    for p in np.arange(101) / 100:
-        show(p)
-        texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text()]
-        words = [text.get_text() for text in texts]
+    for p, _, _, words in legible(masks.scene, np.arange(101) / 100, seed=0, digit=digit):
         assert f"this mask: {(~dropout_mask(64, p, rng=0)).sum()}" in words
-        boxes = [text.get_window_extent() for text in texts]
-        assert all(b.x0 >= 4 and b.y0 >= 4 and b.x1 <= 836 and b.y1 <= 396 for b in boxes)
-        assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
 
 
 # --- The panel -------------------------------------------------------------------------------
@@ -178,16 +160,11 @@ def test_nothing_is_cut_off_and_no_words_overlap(digit):
 def test_panel_shows_the_same_picture_however_it_got_there():
     panel = masks.panel(p=0.3, seed=0, digit=5)
     try:
-        slider, controls, *_ = panel.children
-        digit, new_draw = controls.children
+        digit, new_draw = panel.children[1].children
         new_draw.click()
         for value in (0, 9):
             digit.value = value
-            for p in PS:
-                slider.index = round(100 * p)
-                picture = panel.picture()
-                assert panel.error is None
-                assert picture == Camera(masks.scene, live.SIZE).shoot(p, seed=1, digit=value)
+            assert_no_history(panel, masks.scene, PS, seed=1, digit=value)
         assert repr(panel) == "masks.panel(p=1, seed=1, digit=9)"
     finally:
         panel.close()

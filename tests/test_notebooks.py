@@ -39,7 +39,8 @@ def outputs(path):
 @every_lesson
 def test_a_lesson_has_its_module_and_its_tests(path):
     name = path.stem[3:]
-    assert (ROOT / "dlcourse" / f"{name}.py").exists()
+    module = ROOT / "dlcourse" / name
+    assert module.with_suffix(".py").exists() != (module / "__init__.py").exists()
     assert (ROOT / "tests" / f"test_{name}.py").exists()
 
 

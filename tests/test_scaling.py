@@ -6,7 +6,7 @@ import dis
 import io
 import re
 from contextlib import redirect_stdout
-from itertools import combinations, product
+from itertools import product
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -15,14 +15,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 from dlcourse import dropout_mask, live, scaling
 from dlcourse.checks import check
 from dlcourse.dropout_checks import backward_function, dropout_function, vanilla_function
 from dlcourse.film import Camera
+from tests.scenes import assert_no_history, drawn, legible
 
 PS = (0.0, 0.01, 0.5, 0.99, 1.0)
 LESSON = Path(__file__).parent.parent / "notebooks" / "02_scaling.ipynb"
@@ -144,11 +143,7 @@ def test_panel_draws_every_state_whatever_came_before(kind):
     panel = scaling.panel(p=0.3, seed=1, kind="vanilla")
     try:
         panel._controls["kind"].value = kind
-        for p in PS:
-            panel._slider.index = live.slider_index(p)
-            fresh = Camera(scaling.scene, live.SIZE).shoot(p, seed=1, kind=kind)
-            assert panel.picture() == fresh
-            assert panel.error is None
+        assert_no_history(panel, scaling.scene, PS, seed=1, kind=kind)
         assert repr(panel) == f"scaling.panel(p=1, seed=1, kind={kind!r})"
     finally:
         panel.close()
@@ -164,14 +159,6 @@ def test_pictures_differ_between_kinds_seeds_and_p():
     assert len(pictures) == len(states)
 
 
-def written(figure, moved):
-    """Return the words to be seen and their boxes: what moved, and what stands still."""
-    texts = {text for text in moved if isinstance(text, Text)}
-    for ax in figure.axes:
-        texts.update((*ax.texts, ax.xaxis.label, ax.yaxis.label))
-    return [(text.get_text(), text.get_window_extent()) for text in texts if text.get_text()]
-
-
 def line_at_test_time(figure):
     """Return the line at what arrives at test time."""
     (line,) = [line for line in figure.axes[1].lines if line.get_linewidth() == 2]
@@ -180,31 +167,21 @@ def line_at_test_time(figure):
 
 @pytest.mark.parametrize("kind", scaling.KINDS)
 def test_no_text_leaves_the_picture_or_covers_another(kind):
-    canvas = FigureCanvasAgg(Figure((8.4, 4.0), dpi=100))
+    ps = (*PS, *np.arange(0.04, 1, 0.08))
     for seed in (0, 1):
-        canvas.figure.clear()
-        show = scaling.scene(canvas.figure, seed=seed, kind=kind)
-        for p in (*PS, *np.arange(0.04, 1, 0.08)):
-            moved = show(p)
-            canvas.draw()  # which puts the labels of the axes in their places
-            boxes = written(canvas.figure, moved)
-            for words, box in boxes:
-                assert box.x0 >= 0 and box.x1 <= 840 and box.y0 >= 0 and box.y1 <= 400, (p, words)
-            for (one, box), (two, other) in combinations(boxes, 2):
-                assert not box.overlaps(other), (p, seed, one, two)
-            line = line_at_test_time(canvas.figure).get_window_extent()
+        for p, figure, _, words in legible(scaling.scene, ps, seed=seed, kind=kind):
+            line = line_at_test_time(figure).get_window_extent()
             assert line.width < 1
-            for words, box in boxes:
-                assert not box.overlaps(line) or words == "at test time", (p, seed, words)
+            for text, box in words.items():
+                assert not box.overlaps(line) or text == "at test time", (p, seed, text)
 
 
 @pytest.mark.parametrize("kind", scaling.KINDS)
 def test_the_key_says_only_what_is_to_be_seen(kind):
-    canvas = FigureCanvasAgg(Figure((8.4, 4.0), dpi=100))
-    show = scaling.scene(canvas.figure, seed=0, kind=kind)
+    figure, show = drawn(scaling.scene, seed=0, kind=kind)
     for p in (0.0, 0.5, 0.8, 1.0):
         show(p)
-        words = [text.get_text() for text in canvas.figure.axes[0].texts]
+        words = [text.get_text() for text in figure.axes[0].texts]
         assert ("made longer: × 1/(1 − p)" in words) == (kind == "inverted")
         assert ("▲ goes on" in words) == (kind == "inverted" and p == 0.8)
 

@@ -8,7 +8,7 @@ import sys
 import tomllib
 import warnings
 from importlib import metadata
-from itertools import combinations, pairwise
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,9 +16,7 @@ import nbformat
 import numpy as np
 import pytest
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 from packaging.requirements import Requirement
 from scipy.stats import binom
 
@@ -26,6 +24,7 @@ from dlcourse import start_here
 from dlcourse.checks import check
 from dlcourse.film import Camera
 from dlcourse.live import SIZE
+from tests.scenes import assert_no_history, legible
 from tests.test_notebooks import LESSONS
 
 ROOT = Path(__file__).parents[1]
@@ -251,29 +250,15 @@ def test_larger_p_drops_the_same_units_and_more():
         assert all((high <= low).all() for low, high in pairwise(kept))
 
 
-def scene_texts(units, p):
-    """Return the texts of the panel's picture with their boxes in pixels."""
-    figure = Figure((SIZE[0] / 100, SIZE[1] / 100), dpi=100)
-    canvas = FigureCanvasAgg(figure)
-    start_here.scene(figure, seed=0, units=units)(p)
-    canvas.draw()
-    texts = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text()]
-    return [(t.get_text(), t.get_window_extent(canvas.get_renderer())) for t in texts]
-
-
 @pytest.mark.parametrize("units", UNITS)
-@pytest.mark.parametrize("p", [0, 0.01, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.99, 1])
-def test_no_text_is_cut_off_and_no_two_overlap(units, p):
-    boxes = scene_texts(units, p)
-    assert len(boxes) > 6
-    for text, box in boxes:
-        assert 0 <= box.x0 and box.x1 <= SIZE[0] and 0 <= box.y0 and box.y1 <= SIZE[1], text
-    for (one, box), (other, its_box) in combinations(boxes, 2):
-        assert not box.overlaps(its_box), (one, other)
+def test_no_text_is_cut_off_and_no_two_overlap(units):
+    ps = (0, 0.01, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.99, 1)
+    for *_, words in legible(start_here.scene, ps, seed=0, units=units):
+        assert len(words) > 6
 
 
 def test_caption_says_what_the_numbers_are():
-    texts = [text for text, _ in scene_texts(100, 0.2)]
+    ((*_, texts),) = legible(start_here.scene, [0.2], seed=0, units=100)
     one = start_here.draw(100, 0.2, 0)
     assert (
         f"p = 0.20, keep = 1 − p = 0.80: {one.dropped} of 100 units dropped, "
@@ -298,11 +283,7 @@ def test_panel_shows_each_state_as_a_fresh_camera_does():
     try:
         for n in (400, 25, 100):
             units.value = n
-            for p in (*PS, *reversed(PS)):
-                slider.index = round(100 * p)
-                fresh = Camera(start_here.scene, SIZE).shoot(p, seed=seed, units=n)
-                assert panel.picture() == fresh
-                assert panel.error is None
+            assert_no_history(panel, start_here.scene, (*PS, *PS[::-1]), seed=seed, units=n)
             new_draw.click()
             seed += 1
             assert repr(panel) == f"start_here.panel(p=0, seed={seed}, units={n})"

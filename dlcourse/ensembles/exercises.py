@@ -1,0 +1,77 @@
+"""What the exercises of lesson 03 expect."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dlcourse.answers import as_array, call, returned_by
+from dlcourse.checks import Expectation
+from dlcourse.ensembles.members import all_masks, mask_probabilities
+from dlcourse.network import softmax
+
+
+def _compare(found: np.ndarray, right: np.ndarray, slips: dict[str, Any], at: str) -> str | None:
+    """Return None if the numbers are right, else the slip whose numbers they are."""
+    if np.allclose(found, right, atol=1e-5):
+        return None
+    for words, wrong in slips.items():
+        if np.shape(wrong) == found.shape and np.allclose(found, wrong, atol=1e-5):
+            return words
+    return f"{found[0]:.4g} in the first place {at}, expected {right[0]:.4g}"
+
+
+def _mean_slip(answer: Any) -> str | None:
+    rng, masks = np.random.default_rng(5), all_masks(4)[np.random.default_rng(6).permutation(16)]
+    out = rng.normal(2, 1, (16, 3))
+    for p in (0.3, 0.8):
+        got = call(answer, outputs=out, masks=masks, p=p)
+        kept = masks.sum(axis=1)
+        keep, drop = (1 - p) ** kept, p ** (4 - kept)
+        weights, swapped = keep * drop, p**kept * (1 - p) ** (4 - kept)
+        if np.shape(got) == (16, 3):
+            return f"{returned_by(answer)} every member: add them up, over axis 0"
+        if np.shape(got) == ():
+            return f"{returned_by(answer)} one number: there is a mean for each of the 3 outputs"
+        slips = {
+            "every member counts alike: give each the probability of its mask": out.mean(axis=0),
+            "p and 1 − p swapped? p belongs to the units dropped": swapped @ out,
+            "divided by the number of members too: the probabilities do that": weights @ out / 16,
+            "a sum, not a mean: give each member the probability of its mask": out.sum(axis=0),
+            "dropped units count too: each brings a factor p": keep @ out,
+            "dropped units count too: each brings a factor p, also in the total": keep
+            @ out
+            / keep.sum(),
+            "multiplied by 1 − p: members are averaged as they are": (1 - p) * (weights @ out),
+            "divided by 1 − p: members are averaged as they are": (weights @ out) / (1 - p),
+        }
+        found = as_array(got, (3,), returned_by(answer))
+        if slip := _compare(found, weights @ out, slips, f"at p = {p}"):
+            return slip
+    return None
+
+
+def _geometric_slip(answer: Any) -> str | None:
+    rng = np.random.default_rng(7)
+    out, weights = softmax(rng.normal(0, 2, (16, 3))), mask_probabilities(4, 0.3)
+    got = call(answer, outputs=out, weights=weights)
+    if np.shape(got) == (16, 3):
+        return f"{returned_by(answer)} every member: add or multiply them, over axis 0"
+    mean = np.exp(weights @ np.log(out))
+    alike, plain = softmax(np.log(out).mean(axis=0)[None])[0], np.exp(np.log(out).mean(axis=0))
+    unweighted = "every member counts alike: use the weights"
+    slips = {
+        "is it made to sum to one? Divide by its sum": mean,
+        "that is the arithmetic mean: average the logarithms, then take exp": weights @ out,
+        unweighted: alike,
+        f"{unweighted}, and divide by the sum": plain,
+        "those are logarithms: take exp, then divide by the sum": np.log(mean),
+        "a product of all members without exponents: raise each to its weight": out.prod(axis=0),
+    }
+    found = as_array(got, (3,), returned_by(answer))
+    return _compare(found, mean / mean.sum(), slips, "of the result")
+
+
+mean_function = Expectation(_mean_slip, "every member counts as much as its mask is likely")
+geometric_function = Expectation(_geometric_slip, "logarithms averaged, exp taken, sum made 1")
