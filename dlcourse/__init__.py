@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from dlcourse.functional import (
@@ -18,6 +19,10 @@ from dlcourse.network import ThreeLayerNet
 
 if TYPE_CHECKING:
     from dlcourse.modules import Dropout
+
+# PyTorch's threads would otherwise wait by spinning: where another program wants the same
+# cores, training many small networks then takes ten times as long. Read when torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __all__ = [
     "Dropout",

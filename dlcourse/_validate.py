@@ -333,3 +333,97 @@ def flag(value: Any, name: str) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} must be True or False, got {quoted(value)}")
     return bool(value)
+
+
+def integer(value: Any, name: str, low: int, high: int | None = None) -> int:
+    """Return `value` as an int if it is one in the range.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not.
+
+    Examples
+    --------
+    >>> integer(-5, "epochs", 1)
+    Traceback (most recent call last):
+    ...
+    ValueError: epochs must be an int >= 1, got -5
+    """
+    span = f">= {low}" if high is None else f"from {low} to {high}"
+    rule = f"{name} must be an int {span}, got {quoted(value)}"
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(rule)
+    if value < low or (high is not None and value > high):
+        raise ValueError(rule)
+    return int(value)
+
+
+def seed(value: Any) -> int:
+    """Return `value` as an int if it is a seed: an int >= 0.
+
+    Examples
+    --------
+    >>> seed(-1)
+    Traceback (most recent call last):
+    ...
+    ValueError: seed must be an int >= 0, got -1
+    """
+    return integer(value, "seed", 0)
+
+
+def widths(hidden: Any) -> tuple[int, ...]:
+    """Return the widths of the hidden layers of a network: ints >= 1, at least one.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are not.
+
+    Examples
+    --------
+    >>> widths(64)
+    Traceback (most recent call last):
+    ...
+    TypeError: hidden must hold the width of each hidden layer, ints >= 1, got 64 ((64,)?)
+    """
+    rule = f"hidden must hold the width of each hidden layer, ints >= 1, got {quoted(hidden)}"
+    if not isinstance(hidden, tuple | list):
+        hint = f" (({hidden},)?)" if isinstance(hidden, int) else ""
+        raise TypeError(rule + hint)
+    if not hidden:
+        raise ValueError(rule)
+    return tuple(integer(width, "a width in hidden", 1) for width in hidden)
+
+
+def layer_ps(p: Any, hidden: int) -> tuple[float, ...]:
+    """Return the p of the inputs and of each hidden layer.
+
+    Parameters
+    ----------
+    p : float for all hidden layers, or one for each, or these with that of the inputs before them
+    hidden : int, the number of hidden layers
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one is no probability, or there are too few or too many.
+
+    Examples
+    --------
+    >>> layer_ps(0.5, hidden=2), layer_ps((0.2, 0.5, 0.5), hidden=2)
+    ((0.0, 0.5, 0.5), (0.2, 0.5, 0.5))
+    >>> layer_ps([0.5], hidden=2)
+    Traceback (most recent call last):
+    ...
+    ValueError: p must be one number, 2 (one a hidden layer) or 3 (the inputs first), got 1: [0.5]
+    """
+    if not isinstance(p, tuple | list | np.ndarray) or np.ndim(p) == 0:
+        return (0.0, *[probability(p)] * hidden)
+    if len(p) not in (hidden, hidden + 1):
+        raise ValueError(
+            f"p must be one number, {hidden} (one a hidden layer) or {hidden + 1} "
+            f"(the inputs first), got {len(p)}: {quoted(p)}"
+        )
+    of_inputs = [0.0] * (hidden + 1 - len(p))
+    return (*of_inputs, *(probability(one) for one in p))

@@ -3,53 +3,25 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
+from dlcourse import data
+from dlcourse.data import Dataset
 from dlcourse.network import ThreeLayerNet
-
-TEST_SIZE = 360
-
-
-@dataclass(frozen=True)
-class Digits:
-    """Images of 8 × 8 pixels as rows of 64 numbers in [0, 1], and the digits 0 … 9 they show.
-
-    Examples
-    --------
-    >>> data = load()
-    >>> data.X_train.shape, data.X_test.shape
-    ((1437, 64), (360, 64))
-    """
-
-    X_train: np.ndarray
-    y_train: np.ndarray
-    X_test: np.ndarray
-    y_test: np.ndarray
 
 
 @lru_cache
-def load() -> Digits:
-    """Return the digits bundled with scikit-learn, always split in the same, stratified way.
-
-    Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI 1998; here
-    the 1,797 images of its test part. The arrays are read-only, because they are shared.
+def load() -> Dataset:
+    """Return all of `dlcourse.data.digits`, always the same read-only arrays.
 
     Examples
     --------
     >>> np.bincount(load().y_test)
     array([36, 36, 35, 37, 36, 37, 36, 36, 35, 36])
     """
-    X, y = load_digits(return_X_y=True)
-    split = train_test_split(X / 16, y, test_size=TEST_SIZE, stratify=y, random_state=0)
-    for array in split:
-        array.flags.writeable = False
-    X_train, X_test, y_train, y_test = split
-    return Digits(X_train, y_train, X_test, y_test)
+    return data.digits()
 
 
 def train(

@@ -20,6 +20,10 @@ def test_every_digit_has_its_share_of_the_test_images():
     assert abs(share - 360 / 1797).max() < 0.01
 
 
+def test_the_images_are_read_once():
+    assert digits.load() is digits.load()
+
+
 def test_the_data_cannot_be_changed_by_accident():
     with pytest.raises(ValueError, match="read-only"):
         digits.load().X_train[0, 0] = 1
