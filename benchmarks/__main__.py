@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterable
 
-from benchmarks import ensembles, lessons, operation, slider, walter
+from benchmarks import ensembles, lessons, operation, slider, training, walter
 from benchmarks.rows import Row
 
 PARTS: dict[str, Callable[[], list[Row]]] = {
     "operation": operation.rows,
     "ensembles": ensembles.rows,
     "walter": walter.rows,
+    "training": training.rows,
     "lessons": lessons.rows,
     "slider": slider.rows,  # last, because it may find no Chromium
 }
