@@ -134,13 +134,8 @@ class Panel(widgets.VBox):
         self._failed: set[int] = set()
         self._slider = self._make_slider(index)
         self._frames = self._make_frames(index, size)
-        new_draw = widgets.Button(
-            description="New draw",
-            tooltip="new random numbers; p and the other controls stay",
-            layout={"width": "110px"},
-        )
         row = widgets.HBox(
-            [*self._controls.values(), new_draw],
+            [*self._controls.values(), *self._make_buttons()],
             layout={"flex_flow": "row wrap", "align_items": "center"},
         )
         stack = widgets.Stack(
@@ -157,7 +152,6 @@ class Panel(widgets.VBox):
         self._slider.observe(self._on_slider, "index")
         for control in self._controls.values():
             control.observe(self._on_setting, "value")
-        new_draw.on_click(lambda _button: self.new_draw())
         _close_earlier_run(self)
         self._closed = False
         self._worker.start()
@@ -299,6 +293,15 @@ class Panel(widgets.VBox):
             style=_LABEL_AS_WIDE_AS_IT_IS,
             layout={"width": f"{SIZE[0]}px", "max_width": "98%"},
         )
+
+    def _make_buttons(self) -> list[widgets.Widget]:
+        new_draw = widgets.Button(
+            description="New draw",
+            tooltip="new random numbers; p and the other controls stay",
+            layout={"width": "110px"},
+        )
+        new_draw.on_click(lambda _button: self.new_draw())
+        return [new_draw]
 
     def _make_frames(self, index: int, size: tuple[int, int]) -> list[widgets.Image]:
         layout = widgets.Layout(max_width="100%")
