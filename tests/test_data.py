@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import _openml, get_data_home, load_digits
 
-from dlcourse import data
+from dlcourse import data, downloads
 
 TRAIN, SHAPE, DATA_ID = 60, (2, 3), 40996
 PIXELS = np.random.default_rng(0).integers(0, 256, (TRAIN + 20, 6))
@@ -115,8 +115,8 @@ def openml(monkeypatch):
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     redirect(monkeypatch, server.server_port)
-    small = data.Source(DATA_ID, SHAPE, TRAIN, 10 * (2,), megabytes=1)
-    monkeypatch.setitem(data.SOURCES, "fashion_mnist", small)
+    small = downloads.Source(DATA_ID, SHAPE, TRAIN, 10 * (2,), megabytes=1)
+    monkeypatch.setitem(downloads.SOURCES, "fashion_mnist", small)
     yield server
     server.shutdown()
     server.server_close()
@@ -215,7 +215,7 @@ def test_the_default_folder_is_that_of_scikit_learn(monkeypatch, tmp_path):
 
 
 def test_progress_counts_what_arrives_beside_what_is_expected(openml, tmp_path, capsys):
-    with data._progress("fashion_mnist", tmp_path):
+    with downloads._progress("fashion_mnist", tmp_path):
         (tmp_path / "deep").mkdir()
         (tmp_path / "deep" / "file.gz").write_bytes(bytes(250_000))
     last = capsys.readouterr().err.split("\r")[-1]
@@ -296,7 +296,7 @@ def test_where_no_file_can_be_made_the_sentence_says_so(openml, tmp_path, monkey
     def forbidden(*args, **kwargs):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(data, "TemporaryDirectory", forbidden)
+    monkeypatch.setattr(downloads, "TemporaryDirectory", forbidden)
     assert isinstance(refused(tmp_path / "new", "cannot be written to"), PermissionError)
     assert not openml.paths
 
@@ -318,7 +318,7 @@ def test_every_error_of_a_download_has_its_sentence(openml, tmp_path, monkeypatc
     def failing(*args, **kwargs):
         raise error
 
-    monkeypatch.setattr(data, "fetch_openml", failing)
+    monkeypatch.setattr(downloads, "fetch_openml", failing)
     assert refused(tmp_path, sentence) is error
 
 
@@ -344,9 +344,9 @@ def test_a_broken_file_is_refused_and_made_anew(openml, tmp_path, slip):
 
 
 def test_the_standard_splits_have_ten_thousand_test_images():
-    for source in data.SOURCES.values():
+    for source in downloads.SOURCES.values():
         assert source.train == 60_000 and sum(source.test_counts) == 10_000
-    assert [s.data_id for s in data.SOURCES.values()] == [554, 40996]
+    assert [s.data_id for s in downloads.SOURCES.values()] == [554, 40996]
 
 
 def test_downloaded_images_are_cut_as_the_digits_are(openml, tmp_path):
@@ -470,11 +470,11 @@ def test_the_arrays_are_read_only(name, asked):
 @pytest.mark.parametrize(
     ("asked", "error", "sentence"),
     [
-        ({"train_size": 0}, ValueError, "train_size must be None or an int from 1 to LAST, got 0"),
+        ({"train_size": 0}, ValueError, "train_size must be an int from 1 to LAST, got 0"),
         (
             {"train_size": -5},
             ValueError,
-            "train_size must be None or an int from 1 to LAST, got -5",
+            "train_size must be an int from 1 to LAST, got -5",
         ),
         ({"train_size": True}, TypeError, "an int from 1 to LAST, got True"),
         ({"train_size": 0.5}, TypeError, "an int from 1 to LAST, got 0.5"),
