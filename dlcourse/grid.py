@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 NETWORKS_AT_ONCE = 64  # more in one program are no faster, and need more memory
 STEPS_AT_ONCE = 5  # whose random words are drawn together
-NUMBERS_AT_ONCE = 2**22  # in one hidden layer when networks are evaluated
+ROWS_AT_ONCE = 128  # when networks are scored: what stays in the cache is quicker
 Ps = tuple[float, ...]
 
 
@@ -135,9 +135,8 @@ class Stack:
         y : tensor of ints (rows,)
         factors : as for `layers`, the same for all rows
         """
-        rows = max(1, NUMBERS_AT_ONCE // (len(self) * max(self.widths)))
         sums = np.zeros((2, len(self)))
-        for part, labels in zip(X.split(rows), y.split(rows), strict=True):
+        for part, labels in zip(X.split(ROWS_AT_ONCE), y.split(ROWS_AT_ONCE), strict=True):
             sums += _losses_and_right(self.logits(part, factors), labels.expand(len(self), -1))
         loss, accuracy = sums / len(y)
         return loss, accuracy
@@ -414,7 +413,7 @@ class _Masks:
         ]
 
     def drawn(self, layer: int, rows: int, steps: int) -> torch.Tensor:
-        """Return 1.0 where a unit is kept and 0.0 where not, (networks, steps, rows, units)."""
+        """Return mask / (1 - p), a factor for each unit, (networks, steps, rows, units)."""
         units = rows * self._widths[layer]
         shape = (self._networks, steps, 1 + -(-units // 4))
         words = torch.empty(shape, dtype=torch.int64, device=self._device)
@@ -425,8 +424,9 @@ class _Masks:
         uniform = words[..., 0].double() * 2.0**-64 + 0.5
         bounds = torch.floor(self._bounds[layer] + uniform) - 2**15
         parts = words[..., 1:].view(torch.int16)[..., :units].unflatten(-1, (rows, -1))
-        kept = torch.empty(parts.shape, device=self._device)
-        return torch.ge(parts, bounds.clamp(max=2**15 - 1).short()[..., None, None], out=kept)
+        factors = torch.empty(parts.shape, device=self._device)
+        torch.ge(parts, bounds.clamp(max=2**15 - 1).short()[..., None, None], out=factors)
+        return factors.mul_(self.scales[layer][..., None])
 
 
 # --- how they are trained: the gradient is written by hand, as in `dlcourse.network`
@@ -440,6 +440,7 @@ class _Descent:
         self._speed = torch.zeros_like(stack.flat)
         self._speed_of_weights, self._speed_of_biases = stack.views(self._speed)
         self._one_hot = torch.eye(stack.shapes[-1][2], device=stack.flat.device)
+        self._ones = torch.ones(1, 1, plan.batch_size, device=stack.flat.device)
 
     def epoch(self, X: torch.Tensor, y: torch.Tensor, order: torch.Tensor) -> np.ndarray:
         """Use every image once; return the sums of the losses and of what was right, (2, n)."""
@@ -455,31 +456,39 @@ class _Descent:
     def _steps(self, X: torch.Tensor, y: torch.Tensor, batches: torch.Tensor) -> np.ndarray:
         """Take a step for each of the batches (networks, steps, rows)."""
         _, steps, rows = batches.shape
-        kept = [
+        factors = [
             self._masks.drawn(layer, rows, steps) if drops else None
             for layer, drops in enumerate(self._masks.drops)
         ]
-        labels, logits = y[batches], []
-        for step in range(steps):
-            now = [None if mask is None else mask[:, step] for mask in kept]
-            logits.append(self._step(X[batches[:, step]], labels[:, step], now))
+        inputs, labels = X[batches], y[batches]
+        targets = self._one_hot[labels]
+        logits = [
+            self._step(
+                inputs[:, step],
+                targets[:, step],
+                [None if factor is None else factor[:, step] for factor in factors],
+            )
+            for step in range(steps)
+        ]
         return _losses_and_right(torch.cat(logits, dim=1), labels.flatten(1))
 
     def _step(
-        self, x: torch.Tensor, y: torch.Tensor, kept: list[torch.Tensor | None]
+        self, x: torch.Tensor, target: torch.Tensor, factors: list[torch.Tensor | None]
     ) -> torch.Tensor:
         """Move all networks one step down their gradients; return the logits before it."""
-        stack = self._stack
-        inputs = [self._dropped(x, 0, kept)]
+        stack, momentum = self._stack, self._plan.momentum
+        inputs = [_times(x, factors[0])]
         for i, (W, b) in enumerate(zip(stack.weights, stack.biases, strict=True), 1):
             h = torch.baddbmm(b, inputs[-1], W)
-            inputs.append(h if i == len(stack.weights) else self._dropped(h.relu_(), i, kept))
+            inputs.append(h if i == len(stack.weights) else _times(h.relu_(), factors[i]))
         logits = inputs.pop()
-        d = _softmax(logits).sub_(self._one_hot[y]).div_(y.shape[1])
+        rows = x.shape[1]
+        d = _softmax(logits).sub_(target).div_(rows)
+        ones = self._ones[..., :rows].expand(len(stack), -1, -1)
         for i in reversed(range(len(inputs))):
             # The speed becomes momentum times itself plus the gradient.
-            self._speed_of_weights[i].baddbmm_(inputs[i].mT, d, beta=self._plan.momentum)
-            self._speed_of_biases[i].mul_(self._plan.momentum).add_(d.sum(1, keepdim=True))
+            self._speed_of_weights[i].baddbmm_(inputs[i].mT, d, beta=momentum)
+            self._speed_of_biases[i].baddbmm_(ones, d, beta=momentum)
             if i:
                 # A hidden unit is above 0 where ReLU let it through and it was kept.
                 d = torch.ops.aten.threshold_backward(d @ stack.weights[i].mT, inputs[i], 0)
@@ -488,11 +497,9 @@ class _Descent:
         stack.flat.sub_(self._speed, alpha=self._plan.lr)
         return logits
 
-    def _dropped(
-        self, h: torch.Tensor, layer: int, kept: list[torch.Tensor | None]
-    ) -> torch.Tensor:
-        mask = kept[layer]
-        return h if mask is None else h.mul_(mask).mul_(self._masks.scales[layer])
+
+def _times(h: torch.Tensor, factor: torch.Tensor | None) -> torch.Tensor:
+    return h if factor is None else h.mul_(factor)
 
 
 def _softmax(logits: torch.Tensor) -> torch.Tensor:

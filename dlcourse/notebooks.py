@@ -44,22 +44,30 @@ def execute(path: Path, timeout: float = 120) -> None:
 def tidy(notebook: NotebookNode) -> None:
     """Remove what makes a notebook's file differ from run to run, in place.
 
-    Without a kernel a widget is a line of text that says it was not found, so where a
-    picture stands beside the widget only the picture is kept: it is what a reader sees
-    before the first run. A new run brings the widget back.
+    Without a kernel a widget is a line of text that says it was not found. Where a picture stands
+    beside the widget only the picture is kept: it is what a reader sees before the first run. A
+    widget without a picture is a progress bar, and goes. A new run brings both back.
 
     Examples
     --------
-    >>> output = nbformat.v4.new_output("display_data", {WIDGET_VIEW: {}, "image/png": "…"})
-    >>> notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(outputs=[output])])
+    >>> views = [{WIDGET_VIEW: {}, "image/png": "…"}, {WIDGET_VIEW: {}, "text/plain": "0 %"}]
+    >>> outputs = [nbformat.v4.new_output("display_data", view) for view in views]
+    >>> notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(outputs=outputs)])
     >>> tidy(notebook)
-    >>> list(notebook.cells[0].outputs[0].data)
-    ['image/png']
+    >>> [list(output.data) for output in notebook.cells[0].outputs]
+    [['image/png']]
     """
     notebook.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     for cell in notebook.cells:
         cell.metadata = {key: cell.metadata[key] for key in ("tags",) if key in cell.metadata}
+        if "outputs" in cell:
+            cell.outputs = [output for output in cell.outputs if not _is_progress(output)]
         for output in cell.get("outputs", []):
             data = output.get("data", {})
             if "image/png" in data:
                 data.pop(WIDGET_VIEW, None)
+
+
+def _is_progress(output: NotebookNode) -> bool:
+    data = output.get("data", {})
+    return WIDGET_VIEW in data and "image/png" not in data

@@ -10,6 +10,7 @@ import pytest
 
 from dlcourse.film import Camera, shoot_text
 from dlcourse.live import SIZE
+from dlcourse.retrain import TrainingPanel
 from tests.lab import Notebook
 from tests.test_notebooks import LESSONS, cells, panel_cell
 
@@ -36,9 +37,9 @@ def test_every_lesson_is_tried_here():
     assert set(CONTROLS) == {path.stem for path in LESSONS}
 
 
-def wait_for_picture(notebook, cell, expected):
+def wait_for_picture(notebook, cell, expected, seconds=5):
     """Wait until the cell shows exactly this picture."""
-    for _ in range(100):
+    for _ in range(20 * seconds):
         if notebook.picture_of(cell) == expected:
             return
         notebook.page.wait_for_timeout(50)
@@ -52,12 +53,12 @@ def test_a_lesson_runs_and_p_moves(browser, server, path):
     lesson = importlib.import_module(f"dlcourse.{module}")
     camera, cell = Camera(lesson.scene, SIZE), panel_cell(path)
     first = lesson.panel()
-    settings = first.settings
+    settings, trains = first.settings, isinstance(first, TrainingPanel)
     first.close()
 
     def expect(p, **changed):
         settings.update(changed)
-        wait_for_picture(notebook, cell, camera.shoot(p, **settings))
+        wait_for_picture(notebook, cell, camera.shoot(p, **settings), seconds=60 if trains else 5)
 
     shutil.copy(path, server.folder)
     notebook = Notebook(browser, server, path.name)
@@ -83,10 +84,13 @@ def test_a_lesson_runs_and_p_moves(browser, server, path):
 
     notebook.press(cell, "PageUp", 6)
     expect(0.35)
-    notebook.click_button(cell, "New draw")
+    button = "Train again" if trains else "New draw"
+    notebook.click_button(cell, button)
     expect(0.35, seed=1)
     for value in values:
         set_control(notebook, cell, values.index(value), len(values), CONTROLS[path.stem][3])
+        if trains and value != settings[name]:
+            notebook.click_button(cell, button)
         expect(0.35, **{name: value})
         notebook.screenshot(SCREENSHOTS / f"{path.stem}-{name}-{value}.png")
     assert notebook.output(cell).bounding_box() == place  # the page never jumped

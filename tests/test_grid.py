@@ -137,17 +137,17 @@ def test_paired_networks_share_first_weights_and_unpaired_ones_do_not():
 def test_each_unit_is_dropped_with_probability_p(p):
     """Two networks, 50 steps, 200 × 100 units; 5 standard deviations fail once in 1.7 million."""
     masks = _Masks([((0.0, p), 0), ((0.0, p), 1)], [1, 100], torch.device("cpu"))
-    kept = masks.drawn(1, rows=200, steps=50).double()
-    assert set(kept.unique().tolist()) <= {0.0, 1.0}
-    n = kept.numel()
-    assert abs((1 - kept).sum().item() - n * p) <= 5 * np.sqrt(n * p * (1 - p))
+    factors = masks.drawn(1, rows=200, steps=50)
+    assert set(factors.unique().tolist()) <= {0.0, np.float32(1 / (1 - p))}
+    n, dropped = factors.numel(), (factors == 0).sum().item()
+    assert abs(dropped - n * p) <= 5 * np.sqrt(n * p * (1 - p))
 
 
 def test_masks_of_networks_layers_steps_rows_and_units_are_independent():
     """Each correlation of n pairs has a standard deviation of 1/√n; bound 5, five of them."""
     networks = [((0.0, 0.5, 0.5), 0), ((0.0, 0.5, 0.5), 1)]
     masks = _Masks(networks, [1, 60, 60], torch.device("cpu"))
-    signs = [2 * masks.drawn(layer, rows=50, steps=40).double() - 1 for layer in (1, 2)]
+    signs = [masks.drawn(layer, rows=50, steps=40).double() - 1 for layer in (1, 2)]
     first = signs[0]
     for a, b in [
         (first[0], first[1]),
@@ -200,7 +200,7 @@ def test_scores_do_not_depend_on_how_many_rows_are_taken_at_once(monkeypatch):
         logits = net(X)
         assert loss[i] == pytest.approx(nn.functional.cross_entropy(logits, y).item(), rel=1e-5)
         assert accuracy[i] == (logits.argmax(1) == y).double().mean()
-    monkeypatch.setattr(module, "NUMBERS_AT_ONCE", 40 * 7)
+    monkeypatch.setattr(module, "ROWS_AT_ONCE", 7)
     again = Stack(nets).score(X, y)
     assert np.allclose(again[0], loss) and np.array_equal(again[1], accuracy)
 
