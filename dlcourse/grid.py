@@ -26,6 +26,7 @@ from dlcourse.training import (
     batch_orders,
     check_labels,
     checked_device,
+    limit_norm,
     mlp,
     run_epochs,
     tensors,
@@ -200,6 +201,8 @@ def train_grid(
     batch_size: int = 50,
     lr: float = 0.1,
     momentum: float = 0.9,
+    weight_decay: float = 0.0,
+    max_norm: float | None = None,
     paired: bool = True,
     classes: int = 10,
     device: str = "cpu",
@@ -216,7 +219,8 @@ def train_grid(
     hidden : ints >= 1, the widths of the hidden layers
     ps : for each setting the p of its dropout layers, as for `dlcourse.training.mlp`
     seeds : int >= 1, how many, or the seeds themselves
-    epochs, batch_size, lr, momentum, device, progress : as for `dlcourse.training.train`
+    epochs, batch_size, lr, momentum, weight_decay, max_norm : as for `dlcourse.training.train`
+    device, progress : as for `dlcourse.training.train`
     paired : bool, whether networks of one seed share first weights and batches whatever their p
     classes : int >= 1
 
@@ -233,7 +237,8 @@ def train_grid(
 
     Notes
     -----
-    Stochastic gradient descent with momentum: Srivastava et al. 2014, JMLR 15, section 5.1.
+    Stochastic gradient descent with momentum, and max-norm regularisation: Srivastava et al. 2014,
+    JMLR 15, section 5.1.
 
     Examples
     --------
@@ -243,7 +248,7 @@ def train_grid(
     >>> bool((grid.curves.test_accuracy[..., -1] > 0.8).all())
     True
     """
-    plan = Plan(epochs, batch_size, lr, momentum)
+    plan = Plan(epochs, batch_size, lr, momentum, weight_decay, max_norm)
     hidden, chosen = check.widths(hidden), _seeds(seeds)
     settings = _settings(ps, len(hidden))
     check_labels(data, check.integer(classes, "classes", 1))
@@ -494,7 +499,11 @@ class _Descent:
                 d = torch.ops.aten.threshold_backward(d @ stack.weights[i].mT, inputs[i], 0)
                 if self._masks.drops[i]:
                     d.mul_(self._masks.scales[i])
+        if self._plan.weight_decay:
+            self._speed.add_(stack.flat, alpha=self._plan.weight_decay)
         stack.flat.sub_(self._speed, alpha=self._plan.lr)
+        for W in stack.weights[:-1]:
+            limit_norm(W, self._plan.max_norm)
         return logits
 
 

@@ -84,6 +84,8 @@ def train(
     batch_size: int = 50,
     lr: float = 0.1,
     momentum: float = 0.9,
+    weight_decay: float = 0.0,
+    max_norm: float | None = None,
     seed: int = 0,
     device: str = "cpu",
     progress: Progress | None = tqdm,
@@ -100,6 +102,9 @@ def train(
     epochs : int >= 1, how often every training image is used
     batch_size : int >= 1, images in a mini-batch
     lr, momentum : floats, the learning rate > 0 and the momentum in [0, 1)
+    weight_decay : float >= 0, times the weights and biases is added to their gradient
+    max_norm : float > 0, the largest norm that the weights into a hidden unit may have after a
+        step; None for no limit
     seed : int >= 0, of the order of the images and of the masks
     device : "cpu" or "cuda"
     progress : callable, such as tqdm, that gets the epochs and hands them on; None for silence
@@ -117,7 +122,8 @@ def train(
 
     Notes
     -----
-    Stochastic gradient descent with momentum: Srivastava et al. 2014, JMLR 15, section 5.1.
+    Stochastic gradient descent with momentum, and max-norm regularisation: Srivastava et al. 2014,
+    JMLR 15, section 5.1.
 
     Examples
     --------
@@ -127,12 +133,15 @@ def train(
     >>> bool(done.curves.test_accuracy[-1] > 0.8)
     True
     """
-    plan = Plan(epochs, batch_size, lr, momentum)
+    plan = Plan(epochs, batch_size, lr, momentum, weight_decay, max_norm)
     where, model = checked_device(device), copy.deepcopy(model).to(checked_device(device))
     X, y, X_test, y_test = tensors(data, where)
     with torch.no_grad():
         check_labels(data, classes=model.eval()(X[:1]).shape[1])
-    optimizer = torch.optim.SGD(model.parameters(), lr=plan.lr, momentum=plan.momentum)
+    optimizer = torch.optim.SGD(
+        model.parameters(), lr=plan.lr, momentum=plan.momentum, weight_decay=plan.weight_decay
+    )
+    linear = [part for part in model.modules() if isinstance(part, nn.Linear)]
     orders = batch_orders(len(y), check.seed(seed))
 
     def one_epoch() -> list[float]:
@@ -144,6 +153,8 @@ def train(
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+            for layer in linear[:-1]:
+                limit_norm(layer.weight.data.T, plan.max_norm)
             losses += loss.item() * len(rows)
             right += int((logits.argmax(dim=1) == y[rows]).sum())
         return [losses / len(y), right / len(y), *score(model, X, y), *score(model, X_test, y_test)]
@@ -249,6 +260,22 @@ def _linear(n_in: int, n_out: int, generator: torch.Generator) -> nn.Linear:
 # --- what both trainers share
 
 
+def limit_norm(weights: torch.Tensor, max_norm: float | None) -> None:
+    """Shorten, in place, the weights (…, units in, units out) into each unit to at most this norm.
+
+    Examples
+    --------
+    >>> W = torch.tensor([[3.0, 0.3], [4.0, 0.4]])
+    >>> limit_norm(W, max_norm=1.0)
+    >>> W
+    tensor([[0.6000, 0.3000],
+            [0.8000, 0.4000]])
+    """
+    if max_norm is not None:
+        norms = weights.norm(dim=-2, keepdim=True)
+        weights.mul_((max_norm / norms).clamp(max=1))
+
+
 @dataclass(frozen=True)
 class Plan:
     """How to train; every value is checked."""
@@ -257,6 +284,8 @@ class Plan:
     batch_size: int
     lr: float
     momentum: float
+    weight_decay: float = 0.0
+    max_norm: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained with."""
@@ -265,6 +294,10 @@ class Plan:
         check.positive(self.lr, "lr")
         if check.probability(self.momentum, "momentum") == 1:
             raise ValueError("momentum must be smaller than 1, got 1")
+        if self.weight_decay != 0:
+            check.positive(self.weight_decay, "weight_decay")
+        if self.max_norm is not None:
+            check.positive(self.max_norm, "max_norm")
 
 
 def batch_orders(rows: int, seed: Any) -> Iterator[torch.Tensor]:

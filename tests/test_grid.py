@@ -85,6 +85,17 @@ def test_with_dropout_each_network_is_that_of_the_plain_loop_under_the_same_mask
             assert torch.allclose(ours, numbers(plain.model), atol=2e-4), (p, seed)
 
 
+def test_weight_decay_and_max_norm_are_those_of_the_plain_loop():
+    plan = {**PLAN, "weight_decay": 0.03, "max_norm": 0.4}
+    found = train_grid(FEW, (30, 20), [0.0, 0.5], seeds=[3, 8], **plan)
+    for i, p in enumerate(found.ps):
+        for j, seed in enumerate(found.seeds):
+            plain = train(replayed((30, 20), p, seed), FEW, seed=seed, **plan)
+            same(found.curves, (i, j), plain.curves, atol=2e-4)
+            norms = found.network(i, j)[0].weight.norm(dim=1)
+            assert 0.3 < norms.max() < 0.4 + 1e-5  # they begin near 1/√3
+
+
 def test_the_distribution_is_that_of_pytorchs_dropout():
     """Means of 40 networks each; 5 standard errors fail once in 1.7 million, for 3 numbers."""
     seeds, plan = 40, {"epochs": 3, "lr": 0.1, "progress": None}

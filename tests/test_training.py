@@ -61,6 +61,29 @@ def test_it_does_what_a_plain_loop_does():
     assert ours.curves.test_loss[-1] == pytest.approx(test_loss, rel=1e-5)
 
 
+def test_weight_decay_and_max_norm_are_pytorchs():
+    """Against torch.renorm and the penalty written into the loss."""
+    model = mlp(64, (20, 10), 10, seed=3)
+    plan = {"epochs": 2, "batch_size": 40, "lr": 0.2, "momentum": 0.5}
+    ours = train(model, FEW, weight_decay=0.03, max_norm=0.4, seed=7, progress=None, **plan)
+
+    X, y = torch.tensor(FEW.X_train).float(), torch.tensor(FEW.y_train)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.2, momentum=0.5)
+    orders = batch_orders(130, 7)
+    for _ in range(2):
+        for rows in next(orders).split(40):
+            penalty = sum((w**2).sum() for w in model.parameters())
+            loss = nn.functional.cross_entropy(model(X[rows]), y[rows]) + 0.015 * penalty
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            for layer in (model[0], model[3]):
+                layer.weight.data = torch.renorm(layer.weight.data, p=2, dim=0, maxnorm=0.4)
+    assert torch.allclose(weights(ours.model), weights(model), atol=1e-5)
+    norms = ours.model[0].weight.norm(dim=1)
+    assert 0.3 < norms.max() < 0.4 + 1e-5  # they begin near 1/√3
+
+
 def test_every_image_is_used_once_an_epoch_in_an_order_of_its_own():
     orders = batch_orders(50, seed=1)
     first, second = next(orders), next(orders)
@@ -166,6 +189,9 @@ def made(y_train, y_test=(0, 1)):
         ({"lr": "0.1"}, TypeError, "lr must be a number > 0, got '0.1'"),
         ({"momentum": 1}, ValueError, "momentum must be smaller than 1, got 1"),
         ({"momentum": -0.1}, ValueError, r"momentum must be a probability in \[0, 1\], got -0.1"),
+        ({"weight_decay": -1}, ValueError, "weight_decay must be a number > 0, got -1"),
+        ({"max_norm": 0}, ValueError, "max_norm must be a number > 0, got 0"),
+        ({"max_norm": "3"}, TypeError, "max_norm must be a number > 0, got '3'"),
         ({"seed": -1}, ValueError, "seed must be an int >= 0, got -1"),
         ({"seed": None}, TypeError, "seed must be an int >= 0, got None"),
         ({"device": "gpu"}, ValueError, "device must be .*got 'gpu'"),
