@@ -117,7 +117,8 @@ class TrainingPanel(Panel):
         )
         self._button.on_click(lambda _button: self.new_draw())
         self._bar = widgets.IntProgress(layout={"width": "150px", "visibility": "hidden"})
-        self._told = widgets.Label()
+        # a line of its own, so that words that come and go move nothing
+        self._told = widgets.Label(layout={"width": "100%", "height": "28px"})
         return [self._button, self._bar, self._told]
 
     def _on_setting(self, change: Any) -> None:

@@ -21,7 +21,10 @@ CONTROLS = {
     "00_start_here": ("start_here", "units", [25, 100, 400], "menu"),
     "01_masks": ("masks", "digit", [0, 9], "slider"),
     "03_ensembles": ("ensembles", "network", ["linear", "softmax", "relu"], "menu"),
+    "04_coadaptation": ("coadaptation", "trained", [0.2, 0.5, 0.8], "menu"),
     "05_walter": ("walter", "fan_in", [10, 30, 100, 300, 1000], "menu"),
+    "06_overfitting": ("overfitting", "wrong", [0.0, 0.2, 0.4], "menu"),
+    "07_choosing_p": ("choosing_p", "width", [8, 32, 128], "menu"),
     "02_scaling": ("scaling", "kind", ["inverted", "vanilla", "unscaled"], "menu"),
 }
 SCENE = """\
