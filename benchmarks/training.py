@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -70,6 +71,6 @@ def network(hidden: Sequence[int], p: float) -> nn.Sequential:
     """Return a network with a dropout layer after each hidden one."""
     sizes = [64, *hidden]
     layers: list[nn.Module] = []
-    for n_in, n_out in zip(sizes, sizes[1:], strict=False):
+    for n_in, n_out in pairwise(sizes):
         layers += [nn.Linear(n_in, n_out), nn.ReLU(), nn.Dropout(p)]
     return nn.Sequential(*layers, nn.Linear(sizes[-1], 10))
