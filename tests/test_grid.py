@@ -11,9 +11,12 @@ import pytest
 import torch
 from torch import nn
 
+from dlcourse import descent, stack
 from dlcourse import grid as module
 from dlcourse.data import digits
-from dlcourse.grid import Stack, _Masks, mask_generator, train_grid
+from dlcourse.descent import Masks, mask_generator
+from dlcourse.grid import train_grid
+from dlcourse.stack import Stack
 from dlcourse.training import mlp, train
 from tests.test_training import made, stopping_after
 
@@ -147,7 +150,7 @@ def test_paired_networks_share_first_weights_and_unpaired_ones_do_not():
 @pytest.mark.parametrize("p", [0.0, 1e-5, 0.01, 1 / 3, 0.5, 0.99, 1 - 1e-5])
 def test_each_unit_is_dropped_with_probability_p(p):
     """Two networks, 50 steps, 200 × 100 units; 5 standard deviations fail once in 1.7 million."""
-    masks = _Masks([((0.0, p), 0), ((0.0, p), 1)], [1, 100], torch.device("cpu"))
+    masks = Masks([((0.0, p), 0), ((0.0, p), 1)], [1, 100], torch.device("cpu"))
     factors = masks.drawn(1, rows=200, steps=50)
     assert set(factors.unique().tolist()) <= {0.0, np.float32(1 / (1 - p))}
     n, dropped = factors.numel(), (factors == 0).sum().item()
@@ -157,7 +160,7 @@ def test_each_unit_is_dropped_with_probability_p(p):
 def test_masks_of_networks_layers_steps_rows_and_units_are_independent():
     """Each correlation of n pairs has a standard deviation of 1/√n; bound 5, five of them."""
     networks = [((0.0, 0.5, 0.5), 0), ((0.0, 0.5, 0.5), 1)]
-    masks = _Masks(networks, [1, 60, 60], torch.device("cpu"))
+    masks = Masks(networks, [1, 60, 60], torch.device("cpu"))
     signs = [masks.drawn(layer, rows=50, steps=40).double() - 1 for layer in (1, 2)]
     first = signs[0]
     for a, b in [
@@ -172,7 +175,7 @@ def test_masks_of_networks_layers_steps_rows_and_units_are_independent():
 
 def test_masks_do_not_depend_on_how_many_steps_are_drawn_at_once(monkeypatch):
     many = train_grid(FEW, (20,), [0.5], 2, **PLAN).curves.test_loss
-    monkeypatch.setattr(module, "STEPS_AT_ONCE", 1)
+    monkeypatch.setattr(descent, "STEPS_AT_ONCE", 1)
     assert np.allclose(train_grid(FEW, (20,), [0.5], 2, **PLAN).curves.test_loss, many, atol=1e-5)
 
 
@@ -211,7 +214,7 @@ def test_scores_do_not_depend_on_how_many_rows_are_taken_at_once(monkeypatch):
         logits = net(X)
         assert loss[i] == pytest.approx(nn.functional.cross_entropy(logits, y).item(), rel=1e-5)
         assert accuracy[i] == (logits.argmax(1) == y).double().mean()
-    monkeypatch.setattr(module, "ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(stack, "ROWS_AT_ONCE", 7)
     again = Stack(nets).score(X, y)
     assert np.allclose(again[0], loss) and np.array_equal(again[1], accuracy)
 

@@ -6,7 +6,6 @@ import threading
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +15,8 @@ from tqdm.auto import tqdm
 from dlcourse import data
 from dlcourse._validate import integer, probability
 from dlcourse.functional import dropout_mask
-from dlcourse.grid import Grid, Stack, train_grid
+from dlcourse.grid import Grid, train_grid
+from dlcourse.stack import Stack
 from dlcourse.training import Progress, tensors
 
 TRAINED = (0.0, 0.2, 0.5, 0.8)  # the p of training
