@@ -1,4 +1,4 @@
-"""``python -m dlcourse execute [notebook …]``: run notebooks and save them, tidy."""
+"""``python -m dlcourse execute``: run notebooks, save them tidy; ``… links``: launch links."""
 
 from __future__ import annotations
 
@@ -6,27 +6,58 @@ import argparse
 import time
 from pathlib import Path
 
-from dlcourse.notebooks import execute
-
 
 def main() -> None:
     """Read the command line and do what it says."""
     parser = argparse.ArgumentParser(prog="python -m dlcourse")
     commands = parser.add_subparsers(required=True, metavar="command")
+
     run = commands.add_parser("execute", help="run notebooks in fresh kernels and save them")
     run.add_argument(
         "notebooks", nargs="*", type=Path, help="all of the folder notebooks by default"
     )
-    paths = parser.parse_args().notebooks or sorted(Path("notebooks").glob("*.ipynb"))
+    run.set_defaults(do=execute, parser=run)
+
+    links = commands.add_parser("links", help="print links that open the lessons elsewhere")
+    links.add_argument("address", help="of your repository: https://github.com/ORG/REPO")
+    links.add_argument("--branch", default="main", help="main by default")
+    links.add_argument("--hub", default="", help="address of your JupyterHub: https://…")
+    links.set_defaults(do=print_links, parser=links)
+
+    chosen = parser.parse_args()
+    chosen.do(chosen)
+
+
+def lessons(chosen: argparse.Namespace) -> list[Path]:
+    """Return the notebooks of the folder notebooks, or end with a sentence if there is none."""
+    paths = sorted(Path("notebooks").glob("*.ipynb"))
     if not paths:
-        parser.error("no notebook named, and none in a folder notebooks here")
+        chosen.parser.error("no notebook named, and none in a folder notebooks here")
+    return paths
+
+
+def execute(chosen: argparse.Namespace) -> None:
+    """Execute notebooks, one after the other."""
+    from dlcourse import notebooks
+
+    paths = chosen.notebooks or lessons(chosen)
     for path in paths:
         if not path.is_file():
-            parser.error(f"no such notebook: {path}")
+            chosen.parser.error(f"no such notebook: {path}")
     for path in paths:
         start = time.perf_counter()
-        execute(path)
+        notebooks.execute(path)
         print(f"{path}: {time.perf_counter() - start:.1f} s")
+
+
+def print_links(chosen: argparse.Namespace) -> None:
+    """Print the links of all lessons as Markdown."""
+    from dlcourse.links import repository, table
+
+    try:
+        print(table(repository(chosen.address, chosen.branch), lessons(chosen), chosen.hub))
+    except ValueError as error:
+        chosen.parser.error(str(error))
 
 
 if __name__ == "__main__":
