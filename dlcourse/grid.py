@@ -224,7 +224,7 @@ def _train_task(
         running = descent.epoch(X, y, next(orders).to(where))
         return [*(running / len(y)), *stack.score(X, y), *stack.score(X_test, y_test)]
 
-    with torch.no_grad():
+    with torch.inference_mode():
         rows = run_epochs(plan.epochs, progress, one_epoch, lambda: stack.flat, stack.flat.copy_)
     curves = Curves.from_epochs(rows, (len(ps), len(seeds)))
     return Grid(hidden, ps, seeds, curves, stack)

@@ -1,5 +1,6 @@
 import os
 
+import dlcourse  # noqa: F401, I001 - before PyTorch, whose threads it asks to wait without spinning
 import pytest
 
 from tests.lab import NO_CHROMIUM, Server, chromium, find_chromium

@@ -25,6 +25,8 @@ CONTROLS = {
     "05_walter": ("walter", "fan_in", [10, 30, 100, 300, 1000], "menu"),
     "06_overfitting": ("overfitting", "wrong", [0.0, 0.2, 0.4], "menu"),
     "07_choosing_p": ("choosing_p", "width", [8, 32, 128], "menu"),
+    "08_regulariser": ("regulariser", "model", ["linear", "logistic"], "menu"),
+    "09_relatives": ("relatives", "shown", ["digit", "maps", "normal"], "menu"),
     "02_scaling": ("scaling", "kind", ["inverted", "vanilla", "unscaled"], "menu"),
 }
 SCENE = """\

@@ -64,6 +64,14 @@ def test_the_panel_leaves_a_picture_behind(path):
 
 
 @every_lesson
+def test_the_course_is_imported_before_pytorch(path):
+    """It asks PyTorch's threads to wait without spinning, which they read when torch comes."""
+    imports = cells(path, "code")[0].source
+    own, torch = imports.index("from dlcourse"), imports.find("torch")
+    assert torch == -1 or own < torch
+
+
+@every_lesson
 def test_pictures_are_modest(path):
     pictures = [output.get("data", {}).get("image/png", "") for output in outputs(path)]
     sizes = [len(base64.b64decode(picture)) for picture in pictures if picture]

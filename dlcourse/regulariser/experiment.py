@@ -1,0 +1,145 @@
+"""Dropout beside other regularisers: the same digits, network, first weights and batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from dlcourse.data import Dataset
+from dlcourse.grid import train_grid
+from dlcourse.training import Progress
+
+HIDDEN = (64, 64)
+EPOCHS = 40
+LR = 0.05
+SEEDS = tuple(range(200, 208))
+OTHER_SEEDS = tuple(range(100, 108))  # on which settings are chosen
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a network is held back: p of both hidden layers, weight decay, the largest norm.
+
+    Examples
+    --------
+    >>> Setting(p=0.35, max_norm=1).words
+    'p 0.35, norm 1'
+    """
+
+    p: float = 0.0
+    weight_decay: float = 0.0
+    max_norm: float | None = None
+
+    @property
+    def words(self) -> str:
+        """The setting in a few words."""
+        parts = [
+            f"p {self.p:g}" if self.p else "",
+            f"decay {self.weight_decay:g}" if self.weight_decay else "",
+            "" if self.max_norm is None else f"norm {self.max_norm:g}",
+        ]
+        return ", ".join(part for part in parts if part) or "nothing"
+
+
+CANDIDATES = {
+    "L2": tuple(Setting(weight_decay=decay) for decay in (0.003, 0.01, 0.03)),
+    "max-norm": tuple(Setting(max_norm=c) for c in (0.5, 0.7, 1.0)),
+    "dropout": tuple(Setting(p=p) for p in (0.2, 0.35, 0.5)),
+    "dropout + max-norm": tuple(Setting(p=0.35, max_norm=c) for c in (1.0, 1.5, 2.0)),
+}
+CHOSEN = {
+    "none": Setting(),
+    "L2": Setting(weight_decay=0.01),
+    "max-norm": Setting(max_norm=0.7),
+    "dropout": Setting(p=0.35),
+    "dropout + max-norm": Setting(p=0.35, max_norm=2.0),
+}
+"""Of each row of `CANDIDATES` the one that was best on validation images."""
+
+
+def accuracies(
+    dataset: Dataset,
+    settings: Iterable[Setting],
+    seeds: int | Sequence[int] = SEEDS,
+    *,
+    epochs: int = EPOCHS,
+    progress: Progress | None = None,
+) -> dict[Setting, np.ndarray]:
+    """Train a network with two hidden layers of 64 units for each setting and each seed.
+
+    Networks of one seed share their first weights and batches of 50, whatever their setting.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    settings : Setting each
+    seeds : int >= 1, how many, or the seeds themselves
+    epochs : int >= 1
+    progress : callable, such as tqdm, that gets the trainings and hands them on; None for silence
+
+    Returns
+    -------
+    dict of Setting to array (seeds,): the accuracy on the test part after the last epoch
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what it must be; the message quotes it.
+
+    Notes
+    -----
+    The comparison of Srivastava et al. 2014, JMLR 15, section 6.5 and table 9, on other data.
+    There L2 is a penalty; here it is weight decay, which is the same for gradient descent.
+
+    Examples
+    --------
+    >>> from dlcourse import data
+    >>> found = accuracies(data.digits(100), [Setting(), Setting(p=0.2)], seeds=2, epochs=2)
+    >>> found[Setting(p=0.2)].shape
+    (2,)
+    """
+    asked = list(dict.fromkeys(settings))
+    for setting in asked:
+        if not isinstance(setting, Setting):
+            raise TypeError(f"settings must hold Settings, such as Setting(p=0.5), got {setting!r}")
+    # One program for all p that are held back alike.
+    alike: dict[tuple[float, float | None], list[Setting]] = {}
+    for setting in asked:
+        alike.setdefault((setting.weight_decay, setting.max_norm), []).append(setting)
+    groups = list(alike.items())
+    found: dict[Setting, np.ndarray] = {}
+    for i in range(len(groups)) if progress is None else progress(range(len(groups))):
+        (decay, norm), group = groups[i]
+        with _one_thread():
+            grid = train_grid(
+                dataset,
+                HIDDEN,
+                [setting.p for setting in group],
+                seeds,
+                epochs=epochs,
+                lr=LR,
+                weight_decay=decay,
+                max_norm=norm,
+                progress=None,
+            )
+        found |= dict(zip(group, grid.curves.test_accuracy[:, :, -1], strict=True))
+    return {setting: found[setting] for setting in asked}
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep PyTorch to one thread inside.
+
+    Networks this small gain nothing from a second one, which on cores that others use as well made
+    training several times as slow.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
