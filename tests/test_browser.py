@@ -27,6 +27,7 @@ CONTROLS = {
     "07_choosing_p": ("choosing_p", "width", [8, 32, 128], "menu"),
     "08_regulariser": ("regulariser", "model", ["linear", "logistic"], "menu"),
     "09_relatives": ("relatives", "shown", ["digit", "maps", "normal"], "menu"),
+    "10_questions": ("questions", "units", [4, 8, 16], "menu"),
     "02_scaling": ("scaling", "kind", ["inverted", "vanilla", "unscaled"], "menu"),
 }
 SCENE = """\
