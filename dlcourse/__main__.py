@@ -1,4 +1,4 @@
-"""``python -m dlcourse execute``: run notebooks, save them tidy; ``… links``: launch links."""
+"""``python -m dlcourse execute``: run notebooks, save them tidy; ``… links``; ``… site``."""
 
 from __future__ import annotations
 
@@ -23,6 +23,12 @@ def main() -> None:
     links.add_argument("--branch", default="main", help="main by default")
     links.add_argument("--hub", default="", help="address of your JupyterHub: https://…")
     links.set_defaults(do=print_links, parser=links)
+
+    site = commands.add_parser("site", help="write the lessons as pages that need no kernel")
+    site.add_argument(
+        "folder", nargs="?", type=Path, default=Path("_site"), help="_site by default"
+    )
+    site.set_defaults(do=build_site, parser=site)
 
     chosen = parser.parse_args()
     chosen.do(chosen)
@@ -58,6 +64,20 @@ def print_links(chosen: argparse.Namespace) -> None:
         print(table(repository(chosen.address, chosen.branch), lessons(chosen), chosen.hub))
     except ValueError as error:
         chosen.parser.error(str(error))
+
+
+def build_site(chosen: argparse.Namespace) -> None:
+    """Write the pages of all lessons and say how large they are."""
+    from dlcourse import site
+
+    try:
+        pages = site.build(lessons(chosen), chosen.folder)
+    except ValueError as error:
+        chosen.parser.error(str(error))
+    sizes = [page.stat().st_size / 1e6 for page in pages]
+    for page, size in zip(pages, sizes, strict=True):
+        print(f"{page}: {size:.1f} MB")
+    print(f"{len(pages)} pages, {sum(sizes):.1f} MB; open {pages[0]}")
 
 
 if __name__ == "__main__":
