@@ -32,6 +32,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dlcourse._validate import quoted
+
 
 class Slip(Exception):
     """What is wrong with an answer, in one sentence."""
@@ -348,5 +350,6 @@ def _listed(arguments: Mapping[str, Any]) -> str:
         elif type(value).__name__ == "Generator":
             words.append("a Generator")
         else:
-            words.append(f"{name} {value}" if isinstance(value, tuple) else f"{name}={value!r}")
+            short = quoted(value)
+            words.append(f"{name} {short}" if isinstance(value, tuple) else f"{name}={short}")
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else "nothing"

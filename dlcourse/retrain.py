@@ -123,9 +123,13 @@ class TrainingPanel(Panel):
 
     def _on_setting(self, change: Any) -> None:
         """Say that a changed control waits for the button."""
+        self._told.value = self._hint()
+
+    def _hint(self) -> str:
+        if self._training is not None:
+            return "still training for the settings before"
         values = {name: control.value for name, control in self._controls.items()}
-        waits = values != self._shown
-        self._told.value = "press Train again for these settings" if waits else ""
+        return "press Train again for these settings" if values != self._shown else ""
 
     def _run(self, settings: dict[str, Any]) -> None:
         """Train in a thread of its own, then let the film show what came out."""
@@ -147,7 +151,7 @@ class TrainingPanel(Panel):
                 self._training = None
                 self._button.description = _TRAIN
                 self._bar.layout.visibility = "hidden"
-                self._told.value = told
+                self._told.value = told or self._hint()
 
     def _progress(self, epochs: Iterable[int], **_more: Any) -> Iterator[int]:
         """Hand the epochs on, move the bar, and stop when that is asked for."""

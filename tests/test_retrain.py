@@ -129,6 +129,19 @@ def test_a_changed_control_waits_for_the_button_and_keeps_the_seed(panel, traini
     assert told(panel) == "" and frames(panel) != before
 
 
+def test_a_control_changed_while_it_trains_keeps_its_hint(panel, training):
+    training.free = False
+    button(panel).click()
+    for _ in range(5):
+        assert training.in_epoch.acquire(timeout=10)
+    panel._controls["k"].value = 2
+    assert told(panel) == "still training for the settings before"
+    training.free = True
+    training.steps.release(10)
+    assert panel.wait_for_training(10) and panel.settings == {"seed": 4, "k": 1}
+    assert "press Train again" in told(panel)
+
+
 def test_stop_keeps_the_networks_before(panel, training):
     before, training.free = frames(panel), False
     button(panel).click()
