@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 
 from dlcourse import style
 from dlcourse.coadaptation.ablation import HALF, REMOVED, removal
+from dlcourse.coadaptation.autoencoder import zeros
 from dlcourse.coadaptation.picture import band, colour, draw_band, draw_removal, name, numbers
 from dlcourse.compare import Difference, mean_interval
 
@@ -110,7 +111,7 @@ def draw_differences(
 
 
 def draw_features(ax: Axes, weights: np.ndarray, code: np.ndarray) -> None:
-    """Draw what leads into the 40 units that are above 0 most often, each as an 8 × 8 image.
+    """Draw what leads into the 20 units that are above 0 most often, each as an 8 × 8 image.
 
     Parameters
     ----------
@@ -121,18 +122,20 @@ def draw_features(ax: Axes, weights: np.ndarray, code: np.ndarray) -> None:
     Examples
     --------
     >>> from matplotlib.figure import Figure
-    >>> draw_features(Figure().subplots(), np.ones((64, 40)), np.ones((3, 40)))
+    >>> draw_features(Figure().subplots(), np.ones((64, 20)), np.ones((3, 20)))
     """
-    order = np.argsort(-(code > 0).mean(axis=0), kind="stable")[:40]
-    images = weights[:, order].T.reshape(5, 8, 8, 8)
+    order = np.argsort(-(code > 0).mean(axis=0), kind="stable")[:20]
+    images = weights[:, order].T.reshape(4, 5, 8, 8)
     images = images / np.abs(images).max(axis=(2, 3), keepdims=True)
     tiles = np.pad(images, ((0, 0), (0, 0), (0, 1), (0, 1)), constant_values=np.nan)
-    ax.imshow(tiles.transpose(0, 2, 1, 3).reshape(45, 72), cmap="Greys", vmin=-1, vmax=1)
+    ax.imshow(tiles.transpose(0, 2, 1, 3).reshape(36, 45), cmap="Greys", vmin=-1, vmax=1)
     ax.set_axis_off()
 
 
 def draw_activations(ax: Axes, code: np.ndarray, dropped: bool) -> None:
-    """Draw how often each activation comes: all units of all networks that are not dead.
+    """Draw how often each activation comes in units that are not dead, a mean over networks.
+
+    Exact zeros have a bar of their own, left of the others: grey, with an outline.
 
     Parameters
     ----------
@@ -145,8 +148,15 @@ def draw_activations(ax: Axes, code: np.ndarray, dropped: bool) -> None:
     >>> from matplotlib.figure import Figure
     >>> draw_activations(Figure().subplots(), np.ones((1, 2, 3)), dropped=True)
     """
-    alive = np.concatenate([one[:, (one > 0).any(axis=0)].ravel() for one in code])
-    counts, edges = np.histogram(alive, np.arange(0, 3.05, 0.1))
+    edges, shares = np.arange(0, 3.05, 0.1), []
+    for one in code:
+        alive = one[:, (one > 0).any(axis=0)]
+        shares.append(np.histogram(alive[alive > 0], edges)[0] / alive.size)
+    zero = np.mean([zeros(one) for one in code])
+    ax.bar(-0.13, zero, 0.12, facecolor=style.DROPPED, edgecolor=style.OUTLINE)
+    line = {"arrowstyle": "-", "color": style.OUTLINE, "shrinkA": 0, "shrinkB": 0}
+    text = style.text_style(11, ha="left", va="center")
+    ax.annotate("exactly 0", (-0.13, zero), (0.1, max(zero, 0.25)), arrowprops=line, **text)
     shade = style.KEPT if dropped else style.WITHOUT
-    ax.stairs(counts / len(alive), edges, fill=True, color=shade)
-    ax.set(xlim=(0, 3), ylim=(0, 0.8))
+    ax.stairs(np.mean(shares, axis=0), edges, fill=True, color=shade)
+    ax.set(xlim=(-0.25, 2.5), ylim=(0, 0.7))

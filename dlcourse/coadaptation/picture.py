@@ -16,7 +16,6 @@ from dlcourse import live, style
 from dlcourse.coadaptation.ablation import (
     LAYERS,
     REMOVED,
-    SEEDS,
     TRAINED,
     UNITS,
     accuracy_without,
@@ -36,7 +35,7 @@ def colour(trained: float) -> Any:
     >>> colour(0.0)
     '#000000'
     """
-    return style.WITHOUT if trained == 0 else colormaps["cividis"](1.15 * trained)[:3]
+    return style.WITHOUT if trained == 0 else colormaps["cividis"](trained)[:3]
 
 
 def name(trained: float) -> str:
@@ -67,8 +66,8 @@ def scene(figure: Figure, seed: int, trained: float, layers: str) -> Show:
         found = [accuracy_without(t, kept, p, layers) for t in (0.0, trained)]
         without, dropped = (numbers(mean_interval(accuracy)) for accuracy in found)
         caption.set_text(
-            f"p = {p:.2f}: accuracy left {without} without dropout, {dropped} {name(trained)} "
-            f"({SEEDS} networks each)"
+            f"removed with p = {p:.2f}: {without} left (no dropout), "
+            f"{dropped} (trained with {trained:g})"
         )
         return [*show_left(p, found), *show_units(kept), caption]
 
@@ -88,7 +87,8 @@ def finding(difference: Difference) -> str:
     if "no" in difference.verdict:
         return f"{difference.verdict}: {numbers(difference, '+')}"
     size = Interval(abs(difference.mean), difference.half_width, difference.seeds)
-    return f"{difference.verdict} by {numbers(size)} with dropout"
+    digits = 2 if size.mean >= 0.005 else 3  # not "lower by 0.00"
+    return f"{difference.verdict} by {numbers(size, digits=digits)} with dropout"
 
 
 def numbers(interval: Interval, sign: str = "", digits: int = 2) -> str:
