@@ -6,6 +6,7 @@ import copy
 import time
 from itertools import pairwise
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -400,6 +401,17 @@ def test_nothing_is_cut_off_and_no_words_overlap(width, images, where):
         assert "accuracy" in caption
 
 
+def test_a_choice_is_ringed_unless_p_0_is_as_good():
+    for first, ringed in ((0.1, [0.5]), (0.8, [])):
+        scores = np.array([[first, first], [0.7, 0.9], [0.75, 0.83]])
+        _, ax = plt.subplots()
+        choosing_p.draw_choice(ax, choosing_p.choose((0, 0.2, 0.5), scores))
+        size = picture.RING["markersize"]
+        rings = [line.get_xdata()[0] for line in ax.lines if line.get_markersize() == size]
+        assert rings == ringed
+        plt.close(ax.figure)
+
+
 def test_picture_shows_the_networks_of_the_nearest_p():
     _, show = drawn(picture.scene, seed=0, width=8, images=100, where="hidden")
     sweep = choosing_p.networks(8, 100)
@@ -548,6 +560,10 @@ def test_rule_accepts_right_answers(answer):
     assert check("7.2", answer, choosing_p.rule_function).ok
 
 
+ROOT = "the root of the number of folds, not of the number of p"
+ALL = "an error over the scores of all p"
+
+
 def own_errors(ps, scores):
     mean = scores.mean(axis=1)
     error = scores.std(axis=1, ddof=1) / np.sqrt(scores.shape[1])
@@ -564,11 +580,16 @@ def own_errors(ps, scores):
             "divide it by √5",
         ),
         (own_errors, "an error of its own"),
+        (lambda ps, s: pick(ps, s, s[s.mean(axis=1).argmax()].std(ddof=1) / len(ps) ** 0.5), ROOT),
+        (lambda ps, s: pick(ps, s, mean_interval(s[s.mean(1).argmax()]).half_width), "95 % interv"),
+        (lambda ps, s: pick(ps, s, s.std(ddof=1)), ALL),
+        (lambda ps, s: pick(ps, s, s.std() / s.shape[1] ** 0.5), ALL),
+        (lambda ps, s: pick(ps, s, s.std(ddof=1) / s.size**0.5), ALL),
         (lambda ps, scores: ps[scores.max(axis=1).argmax()], "highest score on one fold"),
         (lambda ps, scores: list(ps).index(pick(ps, scores)), "its place in ps"),
         (lambda ps, scores: scores.mean(axis=1)[ps == pick(ps, scores)], "that is a score"),
         (lambda ps, scores: ps[scores.mean(axis=1) > 0.5], "expected one p"),
-        (lambda ps, scores: 0.33, "expected 0.7"),
+        (lambda ps, scores: 0.33, "expected 0.5"),
         (lambda ps: 0.5, "takes the parameters (ps), expected 2"),
     ],
 )
@@ -610,6 +631,10 @@ def same_place(splits):
             return name
 
 
+def no_return(splits):
+    in_sets(splits)
+
+
 def any_pixel(splits):
     return [name for name, one in splits.items() if np.isin(one.X_test, one.X_train).all()]
 
@@ -622,6 +647,7 @@ def same_label(splits):
     ("answer", "words"),
     [
         (same_place, "look for each validation image among all training images, at any place"),
+        (no_return, "returned None: is a return missing?"),
         (any_pixel, "returned 4 names: look for whole images"),
         (same_label, "shares no image with its training part"),
         (lambda splits: "E", "expected a name in splits"),

@@ -19,6 +19,7 @@ from dlcourse.choosing_p.networks import (
 from dlcourse.choosing_p.picture import (
     draw_choice,
     draw_map,
+    draw_sweeps,
     draw_verdicts,
     panel,
     scene,
@@ -37,6 +38,7 @@ __all__ = [
     "cross_validate",
     "draw_choice",
     "draw_map",
+    "draw_sweeps",
     "draw_verdicts",
     "features_of",
     "folds",

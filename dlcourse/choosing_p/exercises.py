@@ -9,6 +9,7 @@ import numpy as np
 
 from dlcourse.answers import Slip, as_array, call, describe, refuse_dots, returned_by
 from dlcourse.checks import Expectation
+from dlcourse.compare import mean_interval
 from dlcourse.data import Dataset
 
 # --- 7.1: ps of a head with two extra layers
@@ -48,13 +49,19 @@ ps_of_head = Expectation(_ps_slip, "one p for each Linear, in the order of the l
 
 _FIVE = np.array([-1.5, -0.5, 0.0, 0.5, 1.5]) / 1.25**0.5  # mean 0, standard deviation 1
 _CASES = (  # ps, means over the folds, standard deviation over the folds of each
+    (  # only an error that is taken over the scores of all p goes wrong here
+        (0.0, 0.1, 0.2, 0.5, 0.8),
+        (0.20, 0.894, 0.90, 0.895, 0.85),
+        (0.10, 0.01, 0.02, 0.04, 0.01),
+    ),
     (
-        (0.0, 0.1, 0.25, 0.5, 0.7, 0.8, 0.9),
-        (0.50, 0.752, 0.75, 0.76, 0.749, 0.735, 0.70),
-        (0.35, 0.03, 0.02, 0.0335, 0.004, 0.03, 0.15),
+        (0.0, 0.1, 0.25, 0.5, 0.7, 0.8, 0.85, 0.9),
+        (0.50, 0.752, 0.75, 0.76, 0.749, 0.735, 0.722, 0.70),
+        (0.35, 0.03, 0.02, 0.0335, 0.004, 0.03, 0.01, 0.15),
     ),
     ((0.0, 0.2, 0.4, 0.6), (0.80, 0.86, 0.84, 0.83), (0.3, 0.03, 0.06, 0.1)),
     ((0.0, 0.3, 0.6), (0.91, 0.905, 0.80), (0.04, 0.01, 0.01)),
+    ((0.0, 0.2, 0.5), (0.80, 0.86, 0.84), (0.01, 0.04, 0.01)),  # fewer p than folds
 )
 
 
@@ -73,6 +80,15 @@ def _rule_slip(answer: Any) -> str | None:
             continue
         slips = {
             "that is the best p: how much larger may p be?": at[best],
+            "an error over the scores of all p: the rule takes the folds of the best p alone": at[
+                mean >= mean[best] - scores.std() / scores.size**0.5
+            ].max(),
+            "divide by the root of the number of folds, not of the number of p": at[
+                mean >= mean[best] - sd[best] / len(at) ** 0.5
+            ].max(),
+            "a 95 % interval, which is wider: the rule takes one standard error": at[
+                mean >= mean_interval(scores[best]).low
+            ].max(),
             "the standard deviation over folds, not the standard error: divide it by √5": at[
                 mean >= mean[best] - sd[best]
             ].max(),
@@ -137,8 +153,8 @@ def _leaked_slip(answer: Any) -> str | None:
             (got,) = got
         if got is None:
             return (
-                f"{returned_by(answer)} None: look for each validation image among all training "
-                "images, at any place"
+                f"{returned_by(answer)} None: is a return missing? If not, look for each "
+                "validation image among all training images, at any place"
             )
         if isinstance(got, Dataset):
             return f"{returned_by(answer)} the data set: return its name"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ RING: dict[str, Any] = {
     "markeredgewidth": 2,
     "color": style.INK,
     "fillstyle": "none",
+    "clip_on": False,
 }
 
 
@@ -183,6 +184,8 @@ def _key(ax: Axes, words: str, line: dict[str, Any], y: float, x: float = 0.02) 
 def draw_choice(ax: Axes, choice: Choice) -> None:
     """Draw mean scores with their standard errors, and how far the best one's error reaches.
 
+    The chosen p is ringed, unless p = 0 is within one standard error of the best.
+
     Examples
     --------
     >>> from dlcourse.choosing_p.folds import choose
@@ -197,8 +200,8 @@ def draw_choice(ax: Axes, choice: Choice) -> None:
     ):
         colour = style.KEPT if within else style.OUTLINE
         ax.errorbar(p, mean, error, fmt="o", color=colour, markersize=7, capsize=3)
-    at = choice.mean[choice.ps == choice.chosen]
-    ax.plot([choice.chosen], at, "o", **RING)
+    if not choice.within[choice.ps == 0].any():
+        ax.plot([choice.chosen], choice.mean[choice.ps == choice.chosen], "o", **RING)
     ax.set(xlim=(-0.05, max(choice.ps) + 0.05))
     ax.set_xticks(choice.ps, [f"{p:g}" for p in choice.ps])
 
@@ -233,6 +236,21 @@ def draw_map(ax: Axes, means: np.ndarray, best: np.ndarray, as_good: np.ndarray)
             ax.add_patch(frame)
     for spine in ax.spines.values():
         spine.set_visible(False)
+
+
+def draw_sweeps(ax: Axes, sweeps: Mapping[int, Sweep]) -> None:
+    """Draw the accuracies of networks as a map with a row for each width and a column for each p.
+
+    Examples
+    --------
+    >>> draw_sweeps(Figure().subplots(), {8: networks(8, 100)})
+    """
+    rows = list(sweeps.values())
+    means = np.array([sweep.accuracy.mean(axis=1) for sweep in rows])
+    best = np.array([np.arange(len(sweep.ps)) == sweep.best for sweep in rows])
+    draw_map(ax, means, best, np.array([sweep.as_good for sweep in rows]))
+    ax.set_xticks(range(len(rows[0].ps)), [f"{p:g}".replace("0.", ".") for p in rows[0].ps])
+    ax.set_yticks(range(len(rows)), [f"{width}" for width in sweeps])
 
 
 def draw_verdicts(ax: Axes, found: Sequence[tuple[str, Difference]]) -> None:
