@@ -42,6 +42,8 @@ def _verdict_slip(answer: Any) -> str | None:
     said = {}
     for given in cases:
         word = call(answer, mean=given[0], half_width=given[1])
+        if word is None:
+            return f"{returned_by(answer)} None: is a return missing?"
         if not isinstance(word, str) or word not in WORDS:
             shown = repr(word) if isinstance(word, str) else describe(word)
             options = ", ".join(map(repr, WORDS))
@@ -110,8 +112,8 @@ def _start_again_slip(answer: Any) -> str | None:
         return None if scores[1] == second else "the same score twice: was it trained twice?"
     if np.isclose(second, first + 0.1 * size, rtol=0, atol=1e-3):
         return (
-            "the second training went on from the trained weights. If you kept state_dict(): its "
-            "tensors are the network's own and move with it, so keep copy.deepcopy(...) of it"
+            "the second training went on from the trained weights: copy them before the first "
+            "training, with copy.deepcopy (state_dict() alone is no copy)"
         )
     return (
         "the second training started afresh, but from other weights: reset_parameters() draws new "

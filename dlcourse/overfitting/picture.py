@@ -32,6 +32,8 @@ from dlcourse.retrain import TrainingPanel
 from dlcourse.training import Curves
 
 BAND: dict[str, Any] = {"alpha": 0.22, "linewidth": 0}
+TRAINING: dict[str, Any] = {"linewidth": 1.6, "linestyle": (0, (3.5, 1.5))}  # validation: solid
+LOWEST = 40  # percent; what lies below is drawn there
 
 
 def in_points(interval: Interval) -> str:
@@ -43,11 +45,20 @@ def in_points(interval: Interval) -> str:
     '94.1 ± 0.9'
     >>> in_points(Difference(-0.0004, 0.009, seeds=8))
     '0.0 ± 0.9'
+
+    One more digit where it is not seen otherwise on which side of 0 the interval ends.
+
+    >>> in_points(Difference(0.0262, 0.0258, seeds=8))
+    '+2.62 ± 2.58'
     """
-    sign = "+" if isinstance(interval, Difference) else ""
-    mean = f"{100 * interval.mean:{sign}.1f}"
-    mean = "0.0" if mean in ("+0.0", "-0.0") else mean
-    return f"{mean} ± {100 * interval.half_width:.1f}".replace("-", "−")
+    difference = isinstance(interval, Difference)
+    sign = "+" if difference else ""
+    numbers = 100 * interval.mean, 100 * interval.half_width
+    alike = difference and f"{abs(numbers[0]):.1f}" == f"{numbers[1]:.1f}" and numbers[1] > 0
+    digits = 2 if alike else 1
+    mean, half = f"{numbers[0]:{sign}.{digits}f}", f"{numbers[1]:.{digits}f}"
+    mean = mean if float(mean) else mean.lstrip("+-")
+    return f"{mean} ± {half}".replace("-", "−")
 
 
 # --- the scene of the panel
@@ -56,8 +67,8 @@ def in_points(interval: Interval) -> str:
 def scene(figure: Figure, seed: int, wrong: float, images: int) -> Show:
     """Draw the curves of the networks of one p over the epochs, and what became of every p."""
     found = trained(seed, wrong, images)
-    show_epochs = _draw_one_p(figure.add_axes((0.075, 0.235, 0.335, 0.64)), found, wrong)
-    show_place = _draw_every_p(figure.add_axes((0.655, 0.235, 0.325, 0.64)), found, wrong)
+    show_epochs = _draw_one_p(figure.add_axes((0.09, 0.235, 0.32, 0.64)), found, wrong)
+    show_place = _draw_every_p(figure.add_axes((0.652, 0.235, 0.333, 0.64)), found, wrong)
     caption = style.caption(figure)
     captions = [_caption(found, i) for i in range(len(PS))]
 
@@ -87,30 +98,42 @@ def _band(ax: Axes, colour: str) -> Polygon:
 
 def _move_band(band: Polygon, x: np.ndarray, values: np.ndarray) -> None:
     mean, error = values.mean(axis=0), half_width(values)
-    up, down = np.column_stack([x, mean + error]), np.column_stack([x, mean - error])
+    up, down = (np.column_stack([x, _shown(edge)]) for edge in (mean + error, mean - error))
     band.set_xy(np.concatenate([up, down[::-1]]))
+
+
+def _shown(percent: Any) -> np.ndarray:
+    """Return accuracies with all that lie below the axes put on its lower edge."""
+    return np.maximum(percent, LOWEST)
+
+
+def _accuracies(ax: Axes, top: float) -> None:
+    """Give an axes the range in which the curves differ."""
+    ax.set(ylim=(LOWEST, top), yticks=[LOWEST, 60, 80, 100])
+    ax.set_yticklabels([f"≤ {LOWEST}", "60", "80", "100"])
 
 
 def _ceiling(ax: Axes, wrong: float) -> None:
     """Draw what a network scores on the training labels that gets every image right."""
     if wrong:
         right = 100 * (1 - wrong)
-        ax.axhline(right, color=style.WITHOUT, linewidth=1, linestyle="--", zorder=1)
+        ax.axhline(right, color=style.WITHOUT, linewidth=1.2, linestyle=":", zorder=1)
 
 
 def _draw_one_p(ax: Axes, found: Curves, wrong: float) -> Any:
     """Draw the curves of p = 0; return what shows those of another p beside them."""
     title = style.tidy(ax, "", "epoch", "accuracy, %")
-    ax.set(xlim=(0, EPOCHS), ylim=(0, 103), xticks=[0, 10, 20, 30, 40])
+    ax.set(xlim=(0, EPOCHS), xticks=[0, 10, 20, 30, 40])
+    _accuracies(ax, top=103)
     epochs = np.arange(1, EPOCHS + 1)
     train, test = 100 * found.train_accuracy, 100 * found.test_accuracy
     _ceiling(ax, wrong)
     _move_band(_band(ax, style.WITHOUT), epochs, test[0])
-    ax.plot(epochs, test[0].mean(axis=0), color=style.WITHOUT, linewidth=2)
-    ax.plot(epochs, train[0].mean(axis=0), color=style.WITHOUT, linewidth=0.9)
+    ax.plot(epochs, _shown(test[0].mean(axis=0)), color=style.WITHOUT, linewidth=2)
+    ax.plot(epochs, _shown(train[0].mean(axis=0)), color=style.WITHOUT, **TRAINING)
     band = _band(ax, style.KEPT)
     (thick,) = ax.plot([], [], color=style.KEPT, linewidth=2)
-    (thin,) = ax.plot([], [], color=style.KEPT, linewidth=0.9)
+    (dashed,) = ax.plot([], [], color=style.KEPT, **TRAINING)
     words = [
         ax.text(EPOCHS + 1, 0, "", **style.text_style(10, va="center", color=colour))
         for colour in (style.WITHOUT, style.WITHOUT, style.KEPT, style.KEPT)
@@ -118,18 +141,19 @@ def _draw_one_p(ax: Axes, found: Curves, wrong: float) -> Any:
 
     def show(i: int) -> list[Artist]:
         other = PS[i] > 0
-        thick.set_data(epochs, test[i].mean(axis=0)) if other else thick.set_data([], [])
-        thin.set_data(epochs, train[i].mean(axis=0)) if other else thin.set_data([], [])
+        for line, kind in ((thick, test), (dashed, train)):
+            line.set_data(epochs, _shown(kind[i].mean(axis=0)))
+            line.set_visible(other)
         _move_band(band, epochs, test[i])
         band.set_visible(other)
-        ends = [kind[at, :, -1].mean() for at in (0, i) for kind in (test, train)]
+        ends = [float(_shown(kind[at, :, -1].mean())) for at in (0, i) for kind in (test, train)]
         for text, name, y in zip(words, _names(PS[i]), _apart(ends[: 2 + 2 * other]), strict=False):
             text.set_text(name)
             text.set_y(y)
         for text in words[2:]:
             text.set_visible(other)
         title.set_text(_finding(found, i))
-        return [band, thick, thin, *words, title]
+        return [band, thick, dashed, *words, title]
 
     return show
 
@@ -138,7 +162,7 @@ def _names(p: float) -> list[str]:
     return [f"{kind}, p = {at:g}" for at in (0, p) for kind in ("validation", "training")]
 
 
-def _apart(heights: Sequence[float], least: float = 7.5, top: float = 97) -> list[float]:
+def _apart(heights: Sequence[float], least: float = 4.8, top: float = 100) -> list[float]:
     """Move heights apart until each two differ by `least`, and none is above the top."""
     order = np.argsort(heights, kind="stable")
     moved = np.array(heights, dtype=float)[order]
@@ -148,7 +172,7 @@ def _apart(heights: Sequence[float], least: float = 7.5, top: float = 97) -> lis
             if missing > 0:
                 moved[i - 1 : i + 1] += (-missing / 2, missing / 2)
         moved[-1] = min(moved[-1], top)
-        moved[0] = max(moved[0], 2)
+        moved[0] = max(moved[0], LOWEST + 1)
     return list(moved[np.argsort(order)])
 
 
@@ -156,30 +180,30 @@ def _finding(found: Curves, i: int) -> str:
     if not PS[i]:
         return "without dropout, p = 0"
     difference = paired_difference(found.test_accuracy[i, :, -1], found.test_accuracy[0, :, -1])
-    return f"p = {PS[i]:g} against p = 0: {in_points(difference)}, {difference.verdict}"
+    return f"p = {PS[i]:g} − p = 0: {in_points(difference)}, {difference.verdict}"
 
 
 def _draw_every_p(ax: Axes, found: Curves, wrong: float) -> Any:
     """Draw the last scores over p; return what marks one p."""
-    style.tidy(
-        ax, f"every p, {EPOCHS} epochs, {SEEDS} seeds", "p, probability of dropping", "accuracy, %"
-    )
-    ax.set(xlim=(-0.02, 1.02), ylim=(0, 103), xticks=[0, 0.2, 0.4, 0.6, 0.8, 1])
+    style.tidy(ax, f"every p, {EPOCHS} epochs, {SEEDS} seeds", "p, probability of dropping")
+    ax.set(xlim=(-0.02, 1.02), xticks=[0, 0.2, 0.4, 0.6, 0.8, 1])
+    _accuracies(ax, top=122)  # room for a key
     train, test = (100 * kind[..., -1] for kind in (found.train_accuracy, found.test_accuracy))
     _ceiling(ax, wrong)
     _move_band(_band(ax, style.KEPT), np.array(PS), test.T)
-    ax.plot(PS, test.mean(axis=1), "o-", color=style.KEPT, linewidth=2, markersize=4)
-    ax.plot(PS, train.mean(axis=1), "o-", color=style.KEPT, linewidth=0.9, markersize=2.5)
-    key = [("thick: validation", 33), ("thin: training", 24), ("band: 95 % interval", 15)]
-    if wrong:
-        key.append((f"dashed: {100 * (1 - wrong):.0f} % of labels right", 6))
-    for words, y in key:
-        ax.text(0.0, y, words, **style.text_style(10, va="center"))
+    line_of: dict[str, Any] = {"color": style.KEPT, "clip_on": False}  # whole dots at the edge
+    ax.plot(PS, _shown(test.mean(axis=1)), "o-", linewidth=2, markersize=4, **line_of)
+    ax.plot(PS, _shown(train.mean(axis=1)), **line_of, **TRAINING)
+    left = "solid: validation", "dashed: training"
+    right = "band: 95 % interval", "dotted: right labels" if wrong else ""
+    for x, column in ((0.0, left), (0.47, right)):
+        for y, words in zip((119, 112.5), column, strict=True):
+            ax.text(x, y, words, **style.text_style(10, va="center"))
     (line,) = ax.plot([], [], color=style.INK, linewidth=2.5, solid_capstyle="butt")
-    (dots,) = ax.plot([], [], "o", color=style.INK, markersize=7)
+    (dots,) = ax.plot([], [], "o", color=style.INK, markersize=7, clip_on=False)
 
     def show(i: int) -> list[Artist]:
-        ends = test[i].mean(), train[i].mean()
+        ends = _shown([test[i].mean(), train[i].mean()])
         line.set_data([PS[i], PS[i]], ends)
         dots.set_data([PS[i]], [ends[0]])
         return [line, dots]
@@ -243,6 +267,7 @@ def draw_epochs(
     colour: str = style.KEPT,
     linewidth: float = 2,
     shift: float = 0,
+    linestyle: Any = "-",
 ) -> None:
     """Draw a mean over seeds for every epoch, its 95 % interval as a band, and a label at its end.
 
@@ -251,7 +276,7 @@ def draw_epochs(
     ax : matplotlib.axes.Axes
     values : array (seeds, epochs)
     label : str
-    colour, linewidth : of the curve
+    colour, linewidth, linestyle : of the curve
     shift : float, how far the label is moved up, where two would overlap
 
     Examples
@@ -261,13 +286,15 @@ def draw_epochs(
     epochs = np.arange(1, values.shape[1] + 1)
     mean, error = values.mean(axis=0), half_width(values)
     ax.fill_between(epochs, mean - error, mean + error, color=colour, **BAND)
-    ax.plot(epochs, mean, color=colour, linewidth=linewidth)
+    ax.plot(epochs, mean, color=colour, linewidth=linewidth, linestyle=linestyle)
     end = (epochs[-1], mean[-1] + shift)
     words = style.text_style(10, va="center", color=colour)
     ax.annotate(label, end, (6, 0), textcoords="offset points", annotation_clip=False, **words)
 
 
-def draw_scores(figure: Figure, found: Mapping[str, Curves], names: Sequence[str]) -> None:
+def draw_scores(
+    figure: Figure, found: Mapping[str, Curves], names: Sequence[str], title: str = ""
+) -> None:
     """Draw the last training accuracy, test accuracy and gap of each setting on each data set.
 
     Parameters
@@ -275,12 +302,15 @@ def draw_scores(figure: Figure, found: Mapping[str, Curves], names: Sequence[str
     figure : matplotlib.figure.Figure
     found : mapping of a data set's name to Curves (settings, seeds, epochs)
     names : of the settings, the first of them without dropout
+    title : str, the finding
 
     Examples
     --------
     >>> curve = np.array([[[0.9], [0.8]]])
     >>> draw_scores(Figure(), {"made up": Curves(*[curve] * 6)}, ["without"])
     """
+    if title:
+        figure.suptitle(title, x=0.01, **style.text_style(12, ha="left"))
     axes = figure.subplots(1, 3, sharey=True)
     titles = ["training accuracy, %", "test accuracy, %", "gap, points"]
     rows = [
@@ -309,7 +339,7 @@ def draw_scores(figure: Figure, found: Mapping[str, Curves], names: Sequence[str
 def _label(ax: Axes, x: float, y: float, words: str) -> None:
     """Write above a point, legible also where a line runs behind it."""
     text = ax.text(x, y, words, **style.text_style(10, ha="center", va="bottom"))
-    text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
+    text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 2})
 
 
 def draw_differences(ax: Axes, found: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
