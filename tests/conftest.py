@@ -1,8 +1,8 @@
 import os
 
-import dlcourse  # noqa: F401, I001 - before PyTorch, whose threads it asks to wait without spinning
 import pytest
 
+import dlcourse  # noqa: F401 - before PyTorch, whose threads it asks to wait without spinning
 from tests.lab import NO_CHROMIUM, Server, chromium, find_chromium
 
 
