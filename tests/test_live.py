@@ -362,10 +362,9 @@ import gc, psutil
 from dlcourse.live import Panel
 from tests.scenes import units_scene
 panel = Panel(units_scene)
-for _ in range(40):  # until the caches are full and the garbage collector has come by
+for _ in range(20):  # until the caches are full and the heap has found its size
     panel.new_draw()
-    panel.picture()
-panel.wait()
+    panel.wait()
 def taken():
     gc.collect()
     return psutil.Process().memory_info().rss
