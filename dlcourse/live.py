@@ -4,6 +4,9 @@ A panel is a *film*: one picture for each of the 101 values of p, all of them in
 browser, where the slider is linked to the picture shown. So p moves as fast as the browser
 can show pictures, and goes on moving while the kernel is busy or gone. Every other control
 makes the film stale; it is shot anew in the background, the visible picture first.
+
+Everything that follows p is one of 101 things chosen by the slider's position: the picture, its
+words, the line of code under it, the button for a projector.
 """
 
 from __future__ import annotations
@@ -13,24 +16,59 @@ import textwrap
 import threading
 import traceback
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
 from IPython import get_ipython
 
+from dlcourse import projector
 from dlcourse._validate import probability, quoted
-from dlcourse.film import Camera, Scene, shoot_text
+from dlcourse.film import Camera, Picture, Scene, pixels, shoot_text
 
 POSITIONS = 101
 P_LABEL = "p, probability of dropping"
 SIZE = (840, 400)
+MOST_SEED = 999_999  # what can be called out across a room
+WAITING = "drawing …"
+BUTTONS = (0.01, 0.2, 0.5, 0.8, 0.99)
 
+_BUTTONS_WIDE = 480  # pixels
 _LABEL_AS_WIDE_AS_IT_IS = {"description_width": "initial"}
+_SHOWN_BUTTONS = ", ".join(f":nth-child({round(100 * p) + 1})" for p in BUTTONS)
 # The number beside a SelectionSlider takes clicks and keys, and makes nothing of them.
-_READ_ONLY = """<style>.dlcourse-p .widget-readout {
-  pointer-events: none; user-select: none; -webkit-user-modify: read-only; }</style>"""
+_LOOK = f"""<style>
+.dlcourse-p .widget-readout {{
+  pointer-events: none; user-select: none; -webkit-user-modify: read-only; }}
+.dlcourse-buttons .widget-toggle-button {{ padding: 0 4px; }}
+.dlcourse-buttons .widget-toggle-button:not({_SHOWN_BUTTONS}) {{ display: none; }}
+.dlcourse-code .slider-container, .dlcourse-words .slider-container {{ display: none; }}
+.dlcourse-words {{ position: absolute; height: 1px; overflow: hidden; clip-path: inset(50%); }}
+.dlcourse-words .widget-readout {{ -webkit-user-modify: read-only; }}
+.dlcourse-code .widget-readout {{
+  width: auto; max-width: none; padding: 0 8px; font-family: monospace; white-space: nowrap;
+  user-select: all; -webkit-user-modify: read-only; cursor: copy; }}
+.dlcourse-large {{ --jp-widgets-font-size: 18px; --jp-widgets-inline-height: 34px; }}
+</style>"""
+# Core sliders have no name for a screen reader, and say their position instead of what they show;
+# core images have no text alternative.
+_NAMES = """<img src="data:," alt="" onerror="
+  const panel = this.closest('.dlcourse-panel');
+  const name = () => {
+    for (const slider of panel.querySelectorAll('.widget-slider')) {
+      const handle = slider.querySelector('.noUi-handle');
+      if (!handle) continue;
+      handle.setAttribute('aria-label', slider.querySelector('.widget-label').textContent);
+      handle.setAttribute('aria-valuetext', slider.querySelector('.widget-readout').textContent);
+    }
+    const words = panel.querySelector('.dlcourse-words .widget-readout');
+    for (const picture of panel.querySelectorAll('.widget-image'))
+      picture.alt = words ? words.textContent : '';
+  };
+  new MutationObserver(name).observe(panel, {subtree: true, childList: true, characterData: true});
+  name();
+">"""
 
 
 def slider_index(p: float) -> int:
@@ -82,15 +120,16 @@ class Panel(widgets.VBox):
     seed : int
         Where the draws begin.
     name : str
-        The call that makes this panel; ``repr(panel)`` is that call in the present state.
+        The call that makes this panel; ``repr(panel)`` is that call in the present state, which
+        also stands under the picture.
     size : (int, int)
         Width and height of the picture in pixels.
 
     Raises
     ------
     TypeError, ValueError
-        If ``p`` is no probability in hundredths, ``seed`` is no integer ≥ 0, or a control has
-        a name that the scene gets anyway.
+        If ``p`` is no probability in hundredths, ``seed`` is no integer from 0 to 999999, or a
+        control has a name that the scene gets anyway.
 
     Examples
     --------
@@ -119,69 +158,112 @@ class Panel(widgets.VBox):
         size: tuple[int, int] = SIZE,
     ) -> None:
         index = slider_index(p)
-        self._seed = _integer("seed", seed, 0)
-        self._controls = dict(controls or {})
-        if taken := {"figure", "p", "seed"} & set(self._controls):
+        seed = _integer("seed", seed, 0, MOST_SEED)
+        if taken := {"figure", "large", "p", "seed"} & set(controls or {}):
             raise ValueError(f"a control must not be named {' or '.join(sorted(taken))}")
+        self._seed = widgets.BoundedIntText(
+            value=seed,
+            max=MOST_SEED,
+            description="seed",
+            style=_LABEL_AS_WIDE_AS_IT_IS,
+            layout={"width": "120px"},
+        )
+        self._controls = {"seed": self._seed, **(controls or {})}
         self.error: str | None = None
         self._name = name
         self._changed = threading.Condition(threading.RLock())
         self._worker = threading.Thread(target=self._shoot_stale_frames, name="film", daemon=True)
         self._camera = Camera(scene, size)
         self._size = size
+        self._large = projector.is_on()
         self._take = 0  # counts the changes that made the film stale
         self._shot_in = [-1] * POSITIONS  # the take that each frame was last shot in
         self._failed: set[int] = set()
         self._slider = self._make_slider(index)
-        self._frames = self._make_frames(index, size)
-        row = widgets.HBox(
-            [*self._controls.values(), *self._make_buttons()],
-            layout={"flex_flow": "row wrap", "align_items": "center"},
+        self._buttons = self._make_p_buttons(index)
+        self._code = self._make_line(index, "this picture:", "dlcourse-code", self._calls())
+        self._projector = widgets.ToggleButton(
+            description="Projector",
+            tooltip="larger pictures in all panels, and buttons for p",
+            layout={"width": "110px"},
         )
-        stack = widgets.Stack(
-            self._frames,
-            selected_index=index,
-            # as high as the picture from the start: the page never jumps
-            layout={"min_height": f"{size[1]}px", "width": f"{size[0]}px", "max_width": "100%"},
+        self._frames, self._words_of = self._make_frames(index)
+        self._words = self._make_line(index, "", "dlcourse-words", self._words_of)
+        self._stack = widgets.Stack(
+            self._frames, selected_index=index, layout={"max_width": "100%"}
         )
-        look = widgets.HTML(_READ_ONLY, layout={"display": "none"})
-        super().__init__([self._slider, row, stack, look])
-        self._slider.add_class("dlcourse-p")
-        link = widgets.jsdlink((self._slider, "index"), (stack, "selected_index"))
-        self._parts = [self._slider, *row.children, row, *self._frames, stack, look, link]
+        super().__init__(self._arrange(list((controls or {}).values())))
+        self.add_class("dlcourse-panel")
+        self._set_size()
+        self._parts += [
+            widgets.jsdlink((self._slider, "index"), (self._stack, "selected_index")),
+            widgets.jsdlink((self._slider, "index"), (self._code, "index")),
+            widgets.jsdlink((self._slider, "index"), (self._words, "index")),
+            widgets.jslink((self._slider, "index"), (self._buttons, "index")),
+        ]
         self._slider.observe(self._on_slider, "index")
         for control in self._controls.values():
             control.observe(self._on_setting, "value")
+        self._projector.observe(self._on_projector, "value")
+        projector.watch(self._on_switch)
         _close_earlier_run(self)
         self._closed = False
         self._worker.start()
+
+    def _arrange(self, controls: list[widgets.Widget]) -> list[widgets.Widget]:
+        """Put the parts into rows; remember them all, to close them one day."""
+        look = widgets.HTML(_LOOK + _NAMES, layout={"display": "none"})
+        in_a_row = {"flex_flow": "row wrap", "align_items": "center"}
+        rows = [
+            widgets.HBox([self._slider, self._buttons], layout=in_a_row),
+            widgets.HBox([*controls, self._seed, *self._make_buttons()], layout=in_a_row),
+            self._stack,
+            self._words,
+            widgets.HBox(
+                [self._code, self._projector],
+                layout={**in_a_row, "justify_content": "space-between", "max_width": "100%"},
+            ),
+            look,
+        ]
+        inside = [part for row in rows if isinstance(row, widgets.HBox) for part in row.children]
+        self._parts: list[widgets.Widget] = [*inside, *self._frames, *rows]
+        return rows
 
     # --- state
 
     @property
     def p(self) -> float:
-        """The probability of dropping at which the slider stands."""
+        """The probability of dropping at which the slider stands; moves it when it is set."""
         return self._slider.index / 100
+
+    @p.setter
+    def p(self, p: float) -> None:
+        self._slider.index = slider_index(p)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The seed and the values of the controls, by name."""
-        values = {name: control.value for name, control in self._controls.items()}
-        return {"seed": self._seed, **values}
+        """The seed and the values of the controls that the film shows, by name."""
+        return self._values()
+
+    def _values(self) -> dict[str, Any]:
+        """Return the seed and the values of the controls as they stand now."""
+        return {name: control.value for name, control in self._controls.items()}
 
     def __repr__(self) -> str:
+        return self._call(self._slider.index)
+
+    def _call(self, index: int) -> str:
         values = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
-        return f"{self._name}(p={self.p:g}, {values})"
+        return f"{self._name}(p={index / 100:g}, {values})"
 
     def picture(self) -> bytes:
         """Return the picture of the present state as a PNG, also where it shows an error."""
-        return self._shoot(self._slider.index, self.settings)[0]
+        return self._shoot(self._slider.index, self._large, self.settings)[0].png
 
     def new_draw(self) -> None:
         """Do what the button "New draw" does: go on to the next seed."""
         with self._changed:
-            self._seed += 1
-            self._on_setting(None)
+            self._seed.value = (self._seed.value + 1) % (MOST_SEED + 1)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the whole film is fresh; return whether it is.
@@ -212,14 +294,17 @@ class Panel(widgets.VBox):
             widgets.Widget.close(widget)
         # IPython's history of outputs holds the panel for good, so the panel holds nothing.
         self.children, self._parts, self._frames = (), [], []
+        del self._stack
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Leave the picture beside the widget, for readers without a kernel."""
-        return {
+        shown, _ = self._shoot(self._slider.index, self._large, self.settings)
+        data = {
             **super()._repr_mimebundle_(**kwargs),
             "text/plain": repr(self),
-            "image/png": base64.b64encode(self.picture()).decode(),
+            "image/png": base64.b64encode(shown.png).decode(),
         }
+        return data, {"image/png": {"alt": shown.words}}
 
     # --- events, which may come in any thread
 
@@ -230,10 +315,29 @@ class Panel(widgets.VBox):
                 self._changed.notify_all()
 
     def _on_setting(self, _change: Any) -> None:
+        self._shoot_anew()
+
+    def _on_projector(self, _change: Any) -> None:
+        projector.switch(self._projector.value)
+
+    def _on_switch(self) -> None:
+        """Follow the switch, which may have been pressed in another panel."""
+        if self._closed or self._large == projector.is_on():
+            return
+        with self._changed:
+            self._large = projector.is_on()
+            self._set_size()
+            self._shoot_anew()
+
+    def _shoot_anew(self) -> None:
+        """Make the film stale: it is not that of the present settings."""
         with self._changed:
             self._take += 1
             self._failed.clear()
             self.error = None
+            # not `options`, which would move the index, with which the browser is ahead of us
+            self._code.set_trait("_options_labels", self._calls())
+            self._words_of = [WAITING] * POSITIONS
             self._changed.notify_all()
 
     # --- the thread that shoots what is stale
@@ -245,18 +349,21 @@ class Panel(widgets.VBox):
                 if self._closed:
                     return
                 index = min(self._stale_frames(), key=lambda i: abs(i - self._slider.index))
-                take, settings = self._take, self.settings
-            picture, failed = self._shoot(index, settings)
+                take, large, settings = self._take, self._large, self.settings
+            picture, failed = self._shoot(index, large, settings)
             if take != self._take:
                 continue
             try:
-                self._frames[index].value = picture
+                self._frames[index].value = picture.png
             except Exception:  # nobody hears it in this thread, and the film must go on
                 self.error = traceback.format_exc()
             with self._changed:
                 if take == self._take:
                     self._shot_in[index] = take
+                    self._words_of[index] = picture.words
                     self._note(index, failed)
+                    if index == self._slider.index or not self._stale_frames():
+                        self._words.set_trait("_options_labels", tuple(self._words_of))
                     self._changed.notify_all()
 
     def _note(self, index: int, failed: bool) -> None:
@@ -272,27 +379,67 @@ class Panel(widgets.VBox):
     def _stale_frames(self) -> list[int]:
         return [i for i in range(POSITIONS) if self._shot_in[i] != self._take]
 
-    def _shoot(self, index: int, settings: dict[str, Any]) -> tuple[bytes, bool]:
+    def _shoot(self, index: int, large: bool, settings: dict[str, Any]) -> tuple[Picture, bool]:
         """Return the picture, and whether it is one of an error."""
         try:
-            return self._camera.shoot(index / 100, **settings), False
+            return self._camera.take(index / 100, large, **settings), False
         except BaseException as error:
             in_a_cell = threading.current_thread() is not self._worker
             if in_a_cell and not isinstance(error, Exception):
                 raise  # a person's interrupt
             self.error = "".join(traceback.format_exception(error))
-            return _error_picture(error, self._size), True
+            return _error_picture(error, self._size, large), True
 
     # --- parts
 
+    def _set_size(self) -> None:
+        """Give the parts the size that fits the switch."""
+        width, height = pixels(self._size, self._large)
+        self._projector.value = self._large
+        self._buttons.layout.display = "" if self._large else "none"
+        self._slider.layout.width = f"{width - _BUTTONS_WIDE * self._large}px"
+        # as high as the picture from the start: the page never jumps
+        self._stack.layout.min_height = f"{height}px"
+        self._stack.layout.width = f"{width}px"
+        (self.add_class if self._large else self.remove_class)("dlcourse-large")
+
+    def _calls(self) -> tuple[str, ...]:
+        return tuple(self._call(index) for index in range(POSITIONS))
+
+    def _make_line(
+        self, index: int, label: str, name: str, lines: Sequence[str]
+    ) -> widgets.SelectionSlider:
+        """Return a line of text for each position: a slider of which only the text is seen."""
+        line = widgets.SelectionSlider(
+            options=[(words, i) for i, words in enumerate(lines)],
+            index=index,
+            description=label,
+            style=_LABEL_AS_WIDE_AS_IT_IS,
+            layout={"width": "auto", "max_width": "100%"},
+        )
+        line.add_class(name)
+        return line
+
+    def _make_p_buttons(self, index: int) -> widgets.ToggleButtons:
+        """Return a button for each position, of which only those in `BUTTONS` are seen."""
+        buttons = widgets.ToggleButtons(
+            options=[(f"p = {i / 100:g}", i) for i in range(POSITIONS)],
+            index=index,
+            style={"button_width": "88px"},
+        )
+        buttons.add_class("dlcourse-buttons")
+        return buttons
+
     def _make_slider(self, index: int) -> widgets.SelectionSlider:
-        return widgets.SelectionSlider(
+        slider = widgets.SelectionSlider(
             options=[(f"{i / 100:.2f}", i / 100) for i in range(POSITIONS)],
             index=index,
             description=P_LABEL,
             style=_LABEL_AS_WIDE_AS_IT_IS,
-            layout={"width": f"{SIZE[0]}px", "max_width": "98%"},
+            layout={"max_width": "98%"},
         )
+        slider.add_class("dlcourse-p")
+        return slider
 
     def _make_buttons(self) -> list[widgets.Widget]:
         new_draw = widgets.Button(
@@ -303,24 +450,27 @@ class Panel(widgets.VBox):
         new_draw.on_click(lambda _button: self.new_draw())
         return [new_draw]
 
-    def _make_frames(self, index: int, size: tuple[int, int]) -> list[widgets.Image]:
-        layout = widgets.Layout(max_width="100%")
-        pictures = [shoot_text("drawing …", size)] * POSITIONS
-        pictures[index] = self.picture()  # seen before the rest of the film is shot
-        return [
-            widgets.Image(value=png, format="png", width=size[0], height=size[1], layout=layout)
-            for png in pictures
+    def _make_frames(self, index: int) -> tuple[list[widgets.Image], list[str]]:
+        """Return the pictures and their words, the visible one drawn before all others."""
+        shown, _ = self._shoot(index, self._large, self.settings)
+        waiting = shoot_text(WAITING, self._size, self._large)
+        layout = widgets.Layout(max_width="100%", height="auto", align_self="flex-start")
+        frames = [
+            widgets.Image(value=shown.png if i == index else waiting, format="png", layout=layout)
+            for i in range(POSITIONS)
         ]
+        return frames, [shown.words if i == index else WAITING for i in range(POSITIONS)]
 
 
-def _error_picture(error: BaseException, size: tuple[int, int]) -> bytes:
+def _error_picture(error: BaseException, size: tuple[int, int], large: bool) -> Picture:
     reason = "".join(traceback.format_exception_only(error))
     message = textwrap.fill(textwrap.shorten(reason, 500), 80)
     told = f"This picture could not be drawn.\n\n{message}\n\nMove p or another control."
     try:
-        return shoot_text(told, size)
+        return Picture(shoot_text(told, size, large), told)
     except Exception:  # for what no font can show
-        return shoot_text(told.encode("ascii", "backslashreplace").decode(), size)
+        told = told.encode("ascii", "backslashreplace").decode()
+        return Picture(shoot_text(told, size, large), told)
 
 
 _panels_of_cell: dict[str, tuple[str, list[weakref.ref[Panel]]]] = {}

@@ -1,6 +1,6 @@
 """Pictures for the back of the room: one switch makes panels and figures larger.
 
-A picture grows as a whole, and in it the small grows most: no letter stays under 11 points, lines
+A picture grows as a whole, and in it the small grows most: no letter stays under 12 points, lines
 get wider, and every second tick goes where there are many.
 """
 
@@ -18,8 +18,8 @@ from matplotlib.ticker import FixedFormatter
 
 from dlcourse._validate import flag
 
-SCALE = 1.4  # of the whole picture: 840 × 400 fills JupyterLab's page in a window of 1280 × 720
-LEAST = 11  # points: at this scale 21 pixels, 1/34 of the height of such a window
+SCALE = 1.3  # of the whole picture: 840 × 400 fills JupyterLab in a window of 1280 × 720
+LEAST = 12  # points: at this scale 22 pixels, 1/33 of the height of such a window
 WIDER = 1.3  # lines, over and above the scale
 MOST_TICKS = 5
 VARIABLE = "DLCOURSE_PROJECTOR"  # set to 1 before Jupyter starts, it switches every kernel on
@@ -76,7 +76,7 @@ def enlarge(figure: Figure) -> None:
     >>> small = figure.text(0, 0, "p", fontsize=8)
     >>> enlarge(figure)
     >>> small.get_fontsize()
-    11.0
+    12.0
     """
     for ax in figure.axes:
         _thin_out(ax.xaxis)

@@ -55,20 +55,19 @@ class TrainingPanel(Panel):
         scene: Scene,
         train: Callable[..., Any],
         controls: Mapping[str, widgets.ValueWidget] | None = None,
-        *,
-        seed: int = 0,
         **more: Any,
     ) -> None:
         self._train = train
         self._training: threading.Thread | None = None
         self._stop = threading.Event()
-        self._shown: dict[str, Any] = {name: c.value for name, c in (controls or {}).items()}
-        super().__init__(scene, controls, seed=seed, **more)
+        self._shown: dict[str, Any] | None = None  # until training has changed it
+        super().__init__(scene, controls, **more)
+        self._shown = self._values()
 
     @property
     def settings(self) -> dict[str, Any]:
         """The seed and the values of the controls that the film shows, by name."""
-        return {"seed": self._seed, **self._shown}
+        return self._values() if self._shown is None else dict(self._shown)
 
     def new_draw(self) -> None:
         """Do what the button does: start training, or stop it."""
@@ -77,11 +76,11 @@ class TrainingPanel(Panel):
                 self._stop.set()
                 return
             self._stop.clear()
-            values = {name: control.value for name, control in self._controls.items()}
             # Changed controls are compared under the seed that is shown; else it is the next.
-            settings = {"seed": self._seed + (values == self._shown), **values}
+            if self._values() == self._shown:
+                super().new_draw()
             self._training = threading.Thread(
-                target=self._run, args=(settings,), name="training", daemon=True
+                target=self._run, args=(self._values(),), name="training", daemon=True
             )
             self._button.description = "Stop"
             self._bar.value, self._bar.layout.visibility = 0, "visible"
@@ -128,8 +127,7 @@ class TrainingPanel(Panel):
     def _hint(self) -> str:
         if self._training is not None:
             return "still training for the settings before"
-        values = {name: control.value for name, control in self._controls.items()}
-        return "press Train again for these settings" if values != self._shown else ""
+        return "press Train again for these settings" if self._values() != self._shown else ""
 
     def _run(self, settings: dict[str, Any]) -> None:
         """Train in a thread of its own, then let the film show what came out."""
@@ -143,9 +141,8 @@ class TrainingPanel(Panel):
             told = quoted(error, limit=120)
         else:
             with self._changed:
-                self._seed = settings.pop("seed")
                 self._shown = settings
-                super()._on_setting(None)
+                self._shoot_anew()
         finally:
             with self._changed:
                 self._training = None

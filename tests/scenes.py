@@ -6,7 +6,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from dlcourse import dropout_mask, live, style
+from dlcourse import dropout_mask, live, projector, style
 from dlcourse.film import Camera
 
 MARGIN = 4  # pixels, between a text and the edge of the picture
@@ -53,38 +53,46 @@ def texts_to_be_seen(figure):
     return [text for text in texts if text.get_visible() and text.get_text()]
 
 
-def legible(scene, ps, **settings):
+def legible(scene, ps, large=False, **settings):
     """Yield (p, figure, artists, words) for each p, after a look at all the words in the picture.
 
     No text may be cut off by the picture, and no two texts may overlap; `words` maps each
     text to its box in pixels. As in the camera, what stands still is put in its place once.
+    `large` looks at what a projector shows, in the size of an ordinary picture.
     """
     figure, show = drawn(scene, **settings)
     width, height = live.SIZE
     for i, p in enumerate(ps):
         artists = show(p)
         if i == 0:
+            if large:
+                projector.enlarge(figure)
             figure.canvas.draw()
         boxes = [(t.get_text(), t.get_window_extent()) for t in texts_to_be_seen(figure)]
         assert boxes
+        where = f"at p = {p}, {settings}{', on a projector' if large else ''}"
         for words, box in boxes:
             inside = MARGIN <= box.x0 and box.x1 <= width - MARGIN
             inside &= MARGIN <= box.y0 and box.y1 <= height - MARGIN
-            assert inside, f"cut off at p = {p}, {settings}: {words!r}, {box}"
+            assert inside, f"cut off {where}: {words!r}, {box}"
         for (one, box), (other, its_box) in combinations(boxes, 2):
-            assert not box.overlaps(its_box), f"overlap at p = {p}, {settings}: {one!r}, {other!r}"
+            assert not box.overlaps(its_box), f"overlap {where}: {one!r}, {other!r}"
         yield p, figure, artists, dict(boxes)
 
 
 def assert_legible(scene, ps, **settings):
-    """Assert for each p that no text is cut off by the picture, and that no two overlap."""
-    assert list(legible(scene, ps, **settings))
+    """Assert for each p that no text is cut off by the picture, and that no two overlap.
+
+    That holds for the picture on a screen, and for the one on a projector.
+    """
+    for large in (False, True):
+        assert list(legible(scene, ps, large, **settings))
 
 
 def assert_no_history(panel, scene, ps, **state):
     """Move a panel to each p: its picture must equal, byte for byte, that of a fresh camera."""
     for p in ps:
-        panel.children[0].index = live.slider_index(p)
+        panel.p = p
         picture = panel.picture()
         assert panel.error is None, panel.error
         fresh = Camera(scene, live.SIZE).shoot(p, **state)

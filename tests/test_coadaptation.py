@@ -319,7 +319,7 @@ def test_titles_say_the_verdict():
 def test_panel_shows_the_same_picture_however_it_got_there():
     panel = coadaptation.panel(p=0.3, trained=0.8, layers="second")
     try:
-        trained, layers, new_draw = panel.children[1].children
+        trained, layers, _, new_draw = panel.children[1].children
         new_draw.click()
         for trained.value, layers.value in (SETTINGS[0], SETTINGS[4], SETTINGS[8]):
             state = {"seed": 1, "trained": trained.value, "layers": layers.value}
@@ -334,7 +334,7 @@ def test_panel_shows_the_same_picture_however_it_got_there():
     [
         ({"p": 50}, "p must be a probability in [0, 1], got 50"),
         ({"p": 0.123}, "p moves in steps of 0.01 in a panel, got 0.123"),
-        ({"seed": -1}, "seed must be an integer of 0 or more, got -1"),
+        ({"seed": -1}, "seed must be an integer from 0 to 999999, got -1"),
         ({"trained": 0.3}, "p of training must be one of [0.2, 0.5, 0.8], got 0.3"),
         ({"layers": "third"}, "remove from must be one of ['both', 'first', 'second']"),
     ],

@@ -1,5 +1,6 @@
 import base64
 import gc
+import io
 import random
 import subprocess
 import sys
@@ -11,9 +12,11 @@ from pathlib import Path
 import ipywidgets as widgets
 import numpy as np
 import pytest
+from PIL import Image
 
+from dlcourse import dropout_mask, projector
 from dlcourse.film import Camera, shoot_text
-from dlcourse.live import P_LABEL, POSITIONS, Panel, choice, whole_number
+from dlcourse.live import BUTTONS, P_LABEL, POSITIONS, Panel, choice, whole_number
 from tests.scenes import units_scene
 
 SIZE = (300, 160)
@@ -37,7 +40,7 @@ def all_widgets():
 
 
 def slider(panel):
-    return panel.children[0]
+    return panel.children[0].children[0]
 
 
 def units(panel):
@@ -90,19 +93,108 @@ def test_the_slider_comes_first_has_101_positions_and_says_what_it_is(panel):
     assert first.value == panel.p == 0.5
 
 
-def test_the_browser_links_the_slider_to_the_picture(panel):
-    links = [w for w in all_widgets() if type(w).__name__ == "DirectionalLink"]
-    assert ((slider(panel), "index"), (panel.children[2], "selected_index")) in [
-        (link.source, link.target) for link in links
+def test_the_browser_links_the_slider_to_all_that_follows_p(panel):
+    kinds = ("Link", "DirectionalLink")
+    links = [w for w in all_widgets() if type(w).__name__ in kinds]
+    assert [(link.source, link.target) for link in links if link.source[0] is slider(panel)] == [
+        ((slider(panel), "index"), (panel.children[2], "selected_index")),
+        ((slider(panel), "index"), (panel._code, "index")),
+        ((slider(panel), "index"), (panel._words, "index")),
+        ((slider(panel), "index"), (panel._buttons, "index")),
     ]
+    counts = [len(part.options) for part in (panel._code, panel._words, panel._buttons)]
+    assert counts == [len(panel.children[2].children)] * 3 == [POSITIONS] * 3
 
 
 def test_a_saved_notebook_gets_the_picture_beside_the_widget(panel):
-    bundle = panel._repr_mimebundle_()
+    bundle, metadata = panel._repr_mimebundle_()
     picture = Camera(units_scene, SIZE).shoot(0.5, seed=0, units=16)
     assert base64.b64decode(bundle["image/png"]) == picture
     assert bundle["text/plain"] == "test.panel(p=0.5, seed=0, units=16)"
     assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert metadata == {"image/png": {"alt": words_at(panel, 0.5)}}
+
+
+def words_at(panel, p):
+    """Return what the picture says at p: its titles, and the line under it."""
+    kept = dropout_mask(panel.settings["units"], p, rng=panel.settings["seed"]).sum()
+    state = f"{kept} of {panel.settings['units']} kept, seed {panel.settings['seed']}"
+    return f"p = {p:.2f}. kept. {state}"
+
+
+def test_every_position_has_its_picture_in_words(panel):
+    film(panel)
+    assert panel._words._options_labels == tuple(words_at(panel, i / 100) for i in range(101))
+    panel.p = 0.3
+    panel.new_draw()
+    assert panel.wait(60)
+    assert panel._words._options_labels == tuple(words_at(panel, i / 100) for i in range(101))
+
+
+def test_the_line_under_the_picture_makes_the_same_picture_for_every_p(panel):
+    panel.p = 0.8
+    panel._seed.value, units(panel).value = 7, 3
+    assert panel._code._options_labels[80] == repr(panel) == "test.panel(p=0.8, seed=7, units=3)"
+    for i, line in enumerate(panel._code._options_labels):
+        assert line == f"test.panel(p={i / 100:g}, seed=7, units=3)"
+
+
+def test_new_lines_leave_the_position_to_the_browser(panel):
+    panel._code.index = 63  # the browser's link moves it
+    panel.new_draw()
+    assert panel._code.index == 63
+
+
+def test_p_may_be_set(panel):
+    panel.p = 0.07
+    assert slider(panel).index == 7 and panel.p == 0.07
+    with pytest.raises(ValueError, match="steps of 0.01 in a panel, got 0.123"):
+        panel.p = 0.123
+    assert panel.p == 0.07
+
+
+def test_the_seed_can_be_chosen_and_never_leaves_its_range(panel):
+    panel._seed.value = 999_999
+    assert film(panel) == fresh_film(panel)
+    panel.new_draw()
+    assert panel.settings["seed"] == 0
+    panel._seed.value = -5
+    assert panel.settings["seed"] == 0
+
+
+@pytest.fixture
+def off_again():
+    yield
+    projector.switch(False)
+
+
+def test_the_projector_makes_every_panel_larger_and_smaller_again(panel, off_again):
+    small, other = film(panel), new_panel(p=0.2)
+    try:
+        panel._projector.value = True
+        camera, large = Camera(units_scene, SIZE), film(panel)
+        assert large[30] == camera.take(0.3, large=True, seed=0, units=16).png
+        assert Image.open(io.BytesIO(large[30])).size == (390, 208)
+        assert film(other) == large and other._projector.value is True
+        assert panel.picture() == large[50] and other.picture() == large[20]
+        assert [panel._buttons.layout.display, other._buttons.layout.display] == ["", ""]
+        later = new_panel()
+        assert film(later) == large
+        later.close()
+        other._projector.value = False
+        assert film(panel) == film(other) == small
+        assert panel._buttons.layout.display == "none" and panel._projector.value is False
+    finally:
+        other.close()
+    projector.switch()  # does not reach for a panel that is closed
+    assert film(panel) == large
+
+
+def test_the_buttons_stand_at_their_positions(panel):
+    labels = {i: label for i, (label, _) in enumerate(panel._buttons.options)}
+    assert [labels[round(100 * p)] for p in BUTTONS] == [
+        "p = 0.01", "p = 0.2", "p = 0.5", "p = 0.8", "p = 0.99"
+    ]  # fmt: skip
 
 
 def test_repr_is_the_present_state(panel):
@@ -288,7 +380,7 @@ def test_a_panel_may_be_closed_by_what_its_own_thread_calls(panel):
     assert not worker.is_alive()
 
 
-@pytest.mark.parametrize("name", ["figure", "p", "seed"])
+@pytest.mark.parametrize("name", ["figure", "large", "p", "seed"])
 def test_a_control_must_not_take_a_name_that_is_taken(name):
     with pytest.raises(ValueError, match=f"a control must not be named {name}"):
         Panel(units_scene, {name: whole_number("n", 1, 2, 1)})
@@ -301,7 +393,8 @@ def test_a_control_must_not_take_a_name_that_is_taken(name):
         ({"p": "0.5"}, TypeError, "'0.5'"),
         ({"p": 0.333}, ValueError, "steps of 0.01 in a panel, got 0.333"),
         ({"p": float("nan")}, ValueError, "nan"),
-        ({"seed": -1}, ValueError, "seed must be an integer of 0 or more, got -1"),
+        ({"seed": -1}, ValueError, "seed must be an integer from 0 to 999999, got -1"),
+        ({"seed": 1_000_000}, ValueError, "from 0 to 999999, got 1000000"),
         ({"seed": 1.5}, ValueError, "got 1.5"),
         ({"seed": True}, ValueError, "got True"),
     ],

@@ -160,7 +160,7 @@ def test_nothing_is_cut_off_and_no_words_overlap(digit):
 def test_panel_shows_the_same_picture_however_it_got_there():
     panel = masks.panel(p=0.3, seed=0, digit=5)
     try:
-        digit, new_draw = panel.children[1].children
+        digit, _, new_draw = panel.children[1].children
         new_draw.click()
         for value in (0, 9):
             digit.value = value
@@ -176,7 +176,7 @@ def test_panel_shows_the_same_picture_however_it_got_there():
         ({"p": 50}, ValueError, "p must be a probability in [0, 1], got 50"),
         ({"p": 0.123}, ValueError, "p moves in steps of 0.01 in a panel, got 0.123"),
         ({"p": "half"}, TypeError, "p must be"),
-        ({"seed": -1}, ValueError, "seed must be an integer of 0 or more, got -1"),
+        ({"seed": -1}, ValueError, "seed must be an integer from 0 to 999999, got -1"),
         ({"digit": 10}, ValueError, "digit must be an integer from 0 to 9, got 10"),
         ({"digit": 3.0}, ValueError, "digit must be an integer from 0 to 9, got 3.0"),
         ({"digit": "three"}, ValueError, "digit must be an integer from 0 to 9, got 'three'"),

@@ -205,7 +205,7 @@ def test_static_figures_draw_what_they_are_given():
 def test_panel_shows_the_same_picture_however_it_got_there():
     panel = overfitting.panel(p=0.3, images=300)
     try:
-        wrong, images, button, *_ = panel.children[1].children
+        wrong, images, _, button, *_ = panel.children[1].children
         for share, size in ((0.4, 300), (0.0, 1000), (0.2, 300)):
             wrong.value, images.value = share, size
             button.click()
@@ -224,8 +224,8 @@ def test_panel_shows_the_same_picture_however_it_got_there():
     [
         ({"p": 50}, ValueError, "p must be a probability in [0, 1], got 50"),
         ({"p": 0.123}, ValueError, "p moves in steps of 0.01 in a panel, got 0.123"),
-        ({"seed": -1}, ValueError, "seed must be an integer of 0 or more, got -1"),
-        ({"seed": 0.5}, ValueError, "seed must be an integer of 0 or more, got 0.5"),
+        ({"seed": -1}, ValueError, "seed must be an integer from 0 to 999999, got -1"),
+        ({"seed": 0.5}, ValueError, "seed must be an integer from 0 to 999999, got 0.5"),
         ({"wrong": 20}, ValueError, "wrong labels must be one of [0.0, 0.2, 0.4], got 20"),
         ({"wrong": False}, ValueError, "wrong labels must be one of [0.0, 0.2, 0.4], got 'False'"),
         ({"images": 500}, ValueError, "training images must be one of [300, 1000], got 500"),

@@ -318,7 +318,7 @@ X2, Y2, W2 = [[1.0, 2.0], [3.0, 5.0]], [1.0, 0.0], [1.0, 1.0]
         ("examples", (0, "cubic", 1), ValueError, "model must be 'linear' or 'logistic'"),
         ("panel", (50,), ValueError, "p must be a probability in [0, 1], got 50"),
         ("panel", (0.123,), ValueError, "p moves in steps of 0.01 in a panel, got 0.123"),
-        ("panel", (0.5, -1), ValueError, "seed must be an integer of 0 or more, got -1"),
+        ("panel", (0.5, -1), ValueError, "seed must be an integer from 0 to 999999, got -1"),
         ("panel", (0.5, 0, "cubic"), ValueError, "regression must be one of ['linear', "),
         ("panel", (0.5, 0, "linear", 2), ValueError, "input 1 times must be one of [0.1, 1, 10]"),
         ("panel", (0.5, 0, "linear", True), ValueError, "input 1 times must be one of [0.1, 1"),
@@ -410,7 +410,7 @@ def test_the_picture_shows_the_numbers():
 def test_panel_shows_the_same_picture_however_it_got_there():
     panel = regulariser.panel(p=0.3)
     try:
-        model, scale, new_draw = panel.children[1].children
+        model, scale, _, new_draw = panel.children[1].children
         new_draw.click()
         for name in regulariser.MODELS:
             model.value = name

@@ -271,7 +271,7 @@ def test_caption_says_what_the_numbers_are():
 
 
 def controls_of(panel):
-    slider, row, stack, *_ = panel.children
+    (slider, _), row, stack = panel.children[0].children, *panel.children[1:3]
     return slider, row.children[0], row.children[-1], stack
 
 
@@ -310,8 +310,8 @@ def test_panel_starts_where_it_is_told():
     [
         ({"p": 50}, r"p must be a probability in \[0, 1\], got 50 \(a percentage\?\)"),
         ({"p": 0.123}, "p moves in steps of 0.01 in a panel, got 0.123"),
-        ({"seed": -1}, "seed must be an integer of 0 or more, got -1"),
-        ({"seed": 1.5}, "seed must be an integer of 0 or more, got 1.5"),
+        ({"seed": -1}, "seed must be an integer from 0 to 999999, got -1"),
+        ({"seed": 1.5}, "seed must be an integer from 0 to 999999, got 1.5"),
         ({"units": 30}, r"units must be one of \[25, 100, 400\], got 30"),
         ({"units": "100"}, r"units must be one of \[25, 100, 400\], got '100'"),
     ],

@@ -269,7 +269,7 @@ def test_what_the_bars_cannot_show_is_told(p, words):
 def test_panel_shows_the_same_picture_however_it_got_there():
     panel = walter.panel(p=0.3, fan_in=100)
     try:
-        fan_in, mean, output, new_draw = panel.children[1].children
+        fan_in, mean, output, _, new_draw = panel.children[1].children
         new_draw.click()
         for n, m, o in [(10, 0.0, walter.OUTPUTS[0]), (1000, 0.5, walter.OUTPUTS[3])]:
             fan_in.value, mean.value, output.value = n, m, o
@@ -289,7 +289,7 @@ def test_panel_shows_the_same_picture_however_it_got_there():
     ("arguments", "message"),
     [
         ({"p": 50}, "p must be a probability in [0, 1], got 50"),
-        ({"seed": -1}, "seed must be an integer of 0 or more, got -1"),
+        ({"seed": -1}, "seed must be an integer from 0 to 999999, got -1"),
         ({"fan_in": 11}, "N must be one of [10, 30, 100, 300, 1000], got 11"),
         ({"weight_mean": 2}, "weight mean must be one of [0.0, 0.1, 0.5], got 2"),
         ({"output": "scaled"}, "got 'scaled'"),
