@@ -148,7 +148,7 @@ def test_new_lines_leave_the_position_to_the_browser(panel):
 def test_p_may_be_set(panel):
     panel.p = 0.07
     assert slider(panel).index == 7 and panel.p == 0.07
-    with pytest.raises(ValueError, match="steps of 0.01 in a panel, got 0.123"):
+    with pytest.raises(ValueError, match=r"steps of 0\.01 in a panel, got 0\.123"):
         panel.p = 0.123
     assert panel.p == 0.07
 
