@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterable
 
-from benchmarks import ensembles, lessons, operation, slider, training, walter
+from benchmarks import classroom, ensembles, lessons, operation, slider, training, walter
 from benchmarks.rows import Row
 
 PARTS: dict[str, Callable[[], list[Row]]] = {
@@ -14,7 +14,8 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "walter": walter.rows,
     "training": training.rows,
     "lessons": lessons.rows,
-    "slider": slider.rows,  # last, because it may find no Chromium
+    "slider": slider.rows,  # the last two stop where there is no Chromium
+    "classroom": classroom.rows,
 }
 
 

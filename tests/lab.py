@@ -200,7 +200,15 @@ class Notebook:
 
     def run_all(self, seconds: float = 120) -> None:
         """Run all cells and wait until the last one has run."""
+        self.start_all()
+        self.wait_for_all(seconds)
+
+    def start_all(self) -> None:
+        """Start to run all cells and do not wait for them."""
         self.page.evaluate("() => {window.jupyterapp.commands.execute('notebook:run-all-cells');}")
+
+    def wait_for_all(self, seconds: float = 120) -> None:
+        """Wait until the last cell has run."""
         self.page.wait_for_function(_RAN, timeout=1000 * seconds)
 
     def run_cell(self, index: int, seconds: float = 60) -> None:

@@ -19,7 +19,7 @@ from tests.scenes import assert_legible, assert_no_history
 from tests.test_notebooks import LESSONS, ROOT, cells
 
 LESSON = ROOT / "notebooks" / "10_questions.ipynb"
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "INSTRUCTORS.md")]
 PS = (0, 0.01, 0.5, 0.99, 1)
 
 # --- Links -----------------------------------------------------------------------------------
