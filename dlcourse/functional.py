@@ -111,7 +111,7 @@ def dropout(
     >>> dropout([1.0, 2.0, 3.0], p=0.5, mask=[True, False, True])
     array([2., 0., 6.])
     """
-    x, p, mask = _checked(x, p, training, rng, mask)
+    x, p, mask = checked(x, p, training, rng, mask)
     return x.copy() if mask is None else dropout_backward(x, mask, p)
 
 
@@ -133,7 +133,7 @@ def vanilla_dropout(
     >>> vanilla_dropout([1.0, 2.0, 3.0], p=0.5, training=False)
     array([0.5, 1. , 1.5])
     """
-    x, p, mask = _checked(x, p, training, rng, mask)
+    x, p, mask = checked(x, p, training, rng, mask)
     if p == 1:
         return np.zeros_like(x)
     return _scaled(x.copy(), 1 - p) if mask is None else _masked(x, mask)
@@ -173,8 +173,18 @@ def dropout_backward(grad: Any, mask: Any, p: float) -> np.ndarray:
     return np.zeros_like(grad) if p == 1 else _scaled(_masked(grad, mask), 1 / (1 - p))
 
 
-def _checked(x: Any, p: Any, training: Any, rng: Any, mask: Any) -> tuple:
-    """Return the array, the probability and the mask to use, None outside training."""
+def checked(x: Any, p: Any, training: Any, rng: Any, mask: Any) -> tuple:
+    """Return the array, the probability and the mask to use, None outside training.
+
+    Parameters and errors are those of `dropout`.
+
+    Examples
+    --------
+    >>> checked([1, 2], 0.5, True, None, [True, False])
+    (array([1., 2.]), 0.5, array([ True, False]))
+    >>> checked([1, 2], 0.5, False, None, None)
+    (array([1., 2.]), 0.5, None)
+    """
     p, x = check.probability(p), check.real_array(x)
     training, rng = check.flag(training, "training"), check.rng_or_mask(rng, mask)
     if mask is not None:

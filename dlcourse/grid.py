@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from dlcourse.data import Dataset
 
 NETWORKS_AT_ONCE = 64  # more in one program are no faster, and need more memory
+PS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9)  # that the panels over trained networks show
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,23 @@ def train_grid(
     if len(blocks) == 1:
         return _train_task(*task, blocks[0], progress)
     return _joined(_run_tasks(task, blocks, progress))
+
+
+def nearest(p: float) -> int:
+    """Return the place in `PS` of the p nearest to this one; of two the smaller.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If p is no probability; the message quotes it.
+
+    Examples
+    --------
+    >>> PS[nearest(0.55)], PS[nearest(1)]
+    (0.5, 0.9)
+    """
+    p = check.probability(p)
+    return min(range(len(PS)), key=lambda i: round(abs(PS[i] - p), 9))
 
 
 def _seeds(seeds: Any) -> tuple[int, ...]:

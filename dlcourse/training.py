@@ -134,7 +134,8 @@ def train(
     True
     """
     plan = Plan(epochs, batch_size, lr, momentum, weight_decay, max_norm)
-    where, model = checked_device(device), copy.deepcopy(model).to(checked_device(device))
+    where = checked_device(device)
+    model = copy.deepcopy(model).to(where)
     X, y, X_test, y_test = tensors(data, where)
     with torch.no_grad():
         check_labels(data, classes=model.eval()(X[:1]).shape[1])

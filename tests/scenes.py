@@ -2,6 +2,7 @@
 
 from itertools import combinations
 
+import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -10,6 +11,16 @@ from dlcourse import dropout_mask, live, projector, style
 from dlcourse.film import Camera
 
 MARGIN = 4  # pixels, between a text and the edge of the picture
+
+BAD_STARTS = [
+    ({"p": 50}, ValueError, "p must be a probability in [0, 1], got 50 (a percentage?)"),
+    ({"p": 1.5}, ValueError, "p must be a probability in [0, 1], got 1.5"),
+    ({"p": 0.123}, ValueError, "p moves in steps of 0.01 in a panel, got 0.123"),
+    ({"p": "half"}, TypeError, "p must be a probability in [0, 1], got 'half'"),
+    ({"seed": -1}, ValueError, "seed must be an integer of 0 or more, got -1"),
+    ({"seed": 1.5}, ValueError, "seed must be an integer of 0 or more, got 1.5"),
+]
+"""Arguments that no panel takes, the error and words from its message."""
 
 
 def units_scene(figure, seed, units=16):
@@ -87,6 +98,13 @@ def assert_legible(scene, ps, **settings):
     """
     for large in (False, True):
         assert list(legible(scene, ps, large, **settings))
+
+
+def assert_refused(panel, arguments, error, words):
+    """Assert that a panel refuses to start with these arguments, in these words."""
+    with pytest.raises(error) as raised:
+        panel(**arguments)
+    assert words in str(raised.value)
 
 
 def assert_no_history(panel, scene, ps, **state):

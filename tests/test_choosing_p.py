@@ -17,8 +17,9 @@ from dlcourse import choosing_p, data, live
 from dlcourse.checks import check
 from dlcourse.choosing_p import exercises, picture
 from dlcourse.compare import mean_interval, paired_difference
+from dlcourse.grid import nearest
 from dlcourse.training import mlp, train
-from tests.scenes import assert_no_history, drawn, legible
+from tests.scenes import BAD_STARTS, assert_no_history, assert_refused, drawn, legible
 
 PS = (0, 0.01, 0.5, 0.99, 1)
 
@@ -417,7 +418,7 @@ def test_picture_shows_the_networks_of_the_nearest_p():
     sweep = choosing_p.networks(8, 100)
     for p, trained in ((0, 0), (0.04, 0), (0.06, 0.1), (0.42, 0.35), (0.43, 0.5), (1, 0.9)):
         i = choosing_p.PS.index(trained)
-        assert picture.nearest(p) == i
+        assert nearest(p) == i
         artists = show(p)
         caption = artists[-1].get_text()
         assert f"accuracy {picture.short(sweep.at(i))}" in caption
@@ -433,12 +434,6 @@ def test_a_show_is_quick():
     for p in np.arange(101) / 100:
         show(p)
     assert (time.perf_counter() - start) / 101 < 0.008
-
-
-def test_band_is_the_interval_of_student():
-    accuracy = np.random.default_rng(0).random((2, 8, 3))
-    half = picture._half_widths(accuracy)
-    assert half[1, 2] == pytest.approx(mean_interval(accuracy[1, :, 2]).half_width)
 
 
 def test_panel_trains_and_has_no_history():
@@ -468,9 +463,7 @@ def test_panel_trains_and_has_no_history():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"p": 50}, ValueError, "p must be a probability in [0, 1], got 50"),
-        ({"p": 0.123}, ValueError, "p moves in steps of 0.01 in a panel, got 0.123"),
-        ({"seed": -1}, ValueError, "seed must be an integer from 0 to 999999, got -1"),
+        *BAD_STARTS,
         ({"width": 64}, ValueError, "width must be one of [8, 32, 128], got 64"),
         ({"width": 8.0}, ValueError, "width must be one of [8, 32, 128], got '8.0'"),
         ({"images": 200}, ValueError, "training images must be one of [100, 300, 1000], got 200"),
@@ -478,9 +471,7 @@ def test_panel_trains_and_has_no_history():
     ],
 )
 def test_panel_refuses_bad_values(arguments, error, message):
-    with pytest.raises(error) as raised:
-        choosing_p.panel(**arguments)
-    assert message in str(raised.value)
+    assert_refused(choosing_p.panel, arguments, error, message)
 
 
 def test_a_panel_has_three_controls():

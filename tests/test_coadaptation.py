@@ -14,7 +14,8 @@ from dlcourse.checks import check
 from dlcourse.coadaptation import ablation
 from dlcourse.compare import Difference, mean_interval, paired_difference
 from dlcourse.grid import train_grid
-from tests.scenes import assert_no_history, drawn, legible
+from dlcourse.keep import Keep
+from tests.scenes import BAD_STARTS, assert_no_history, assert_refused, drawn, legible
 
 PS = (0, 0.01, 0.5, 0.99, 1)
 
@@ -92,7 +93,7 @@ def test_networks_are_trained_once_and_silently_after_that(capsys):
 
 
 def test_training_shows_a_bar_and_an_interrupted_one_is_not_kept(monkeypatch, capsys):
-    monkeypatch.setattr(ablation, "_trained", [])
+    monkeypatch.setattr(ablation, "_kept", Keep(1))
 
     def interrupted(*args, progress, **settings):
         def stopped(epochs):
@@ -104,7 +105,7 @@ def test_training_shows_a_bar_and_an_interrupted_one_is_not_kept(monkeypatch, ca
     monkeypatch.setattr(ablation, "train_grid", interrupted)
     with pytest.raises(KeyboardInterrupt, match="run this cell again"):
         coadaptation.train_networks()
-    assert ablation._trained == []
+    assert ablation._kept.keys() == []
     assert "0/5" in capsys.readouterr().err
     monkeypatch.setattr(ablation, "train_grid", lambda *args, **settings: small)
     small = train_grid(data.digits(100), (4, 4), (0.0,), 2, epochs=20, progress=None)
@@ -330,19 +331,15 @@ def test_panel_shows_the_same_picture_however_it_got_there():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "error", "message"),
     [
-        ({"p": 50}, "p must be a probability in [0, 1], got 50"),
-        ({"p": 0.123}, "p moves in steps of 0.01 in a panel, got 0.123"),
-        ({"seed": -1}, "seed must be an integer from 0 to 999999, got -1"),
-        ({"trained": 0.3}, "p of training must be one of [0.2, 0.5, 0.8], got 0.3"),
-        ({"layers": "third"}, "remove from must be one of ['both', 'first', 'second']"),
+        *BAD_STARTS,
+        ({"trained": 0.3}, ValueError, "p of training must be one of [0.2, 0.5, 0.8], got 0.3"),
+        ({"layers": "third"}, ValueError, "remove from must be one of ['both', 'first', 'second']"),
     ],
 )
-def test_panel_refuses_bad_values(arguments, message):
-    with pytest.raises(ValueError) as raised:
-        coadaptation.panel(**arguments)
-    assert message in str(raised.value)
+def test_panel_refuses_bad_values(arguments, error, message):
+    assert_refused(coadaptation.panel, arguments, error, message)
 
 
 # --- The exercises ---------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from dlcourse.compare import Difference, Interval, mean_interval, paired_difference
+from dlcourse.compare import Difference, Interval, half_width, mean_interval, paired_difference
 
 numbers = st.lists(st.integers(-1000, 1000).map(lambda i: i / 1000), min_size=3, max_size=20)
 
@@ -32,6 +32,17 @@ def test_a_difference_is_that_of_scipys_paired_t_test(values, random):
     expected = "no difference seen" if test.pvalue > 0.05 else ours.verdict
     assert ours.verdict == expected
     assert paired_difference(other, values).mean == pytest.approx(-ours.mean)
+
+
+def test_half_widths_are_those_of_the_intervals():
+    values = np.random.default_rng(0).normal(size=(8, 5))
+    each = [mean_interval(column).half_width for column in values.T]
+    np.testing.assert_allclose(half_width(values), each)
+    assert half_width(values)[0] == pytest.approx(stats.t.ppf(0.975, 7) * stats.sem(values[:, 0]))
+    curves = np.random.default_rng(0).random((2, 8, 3))
+    half = half_width(curves, axis=1)
+    assert half.shape == (2, 3)
+    assert half[1, 2] == pytest.approx(mean_interval(curves[1, :, 2]).half_width)
 
 
 def test_95_of_100_intervals_hold_the_true_mean():

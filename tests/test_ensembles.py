@@ -15,7 +15,7 @@ from scipy.stats import binom, gmean
 from dlcourse import ThreeLayerNet, digits, ensembles
 from dlcourse.checks import check
 from dlcourse.monte_carlo import mc_dropout
-from tests.scenes import assert_no_history, drawn, legible
+from tests.scenes import BAD_STARTS, assert_no_history, assert_refused, drawn, legible
 
 PS = (0, 0.01, 0.5, 0.99, 1)
 
@@ -302,9 +302,7 @@ def test_panel_shows_the_same_picture_however_it_got_there():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"p": 50}, ValueError, "p must be a probability in [0, 1], got 50"),
-        ({"p": 0.123}, ValueError, "p moves in steps of 0.01 in a panel, got 0.123"),
-        ({"seed": -1}, ValueError, "seed must be an integer from 0 to 999999, got -1"),
+        *BAD_STARTS,
         ({"n": 5}, ValueError, "n, units must be one of [4, 8, 12], got 5"),
         ({"n": 4.0}, ValueError, "n, units must be one of [4, 8, 12], got '4.0'"),
         ({"n": 20}, ValueError, "that would be 1,048,576 masks"),
@@ -312,9 +310,7 @@ def test_panel_shows_the_same_picture_however_it_got_there():
     ],
 )
 def test_panel_refuses_bad_values(arguments, error, message):
-    with pytest.raises(error) as raised:
-        ensembles.panel(**arguments)
-    assert message in str(raised.value)
+    assert_refused(ensembles.panel, arguments, error, message)
 
 
 # --- The exercises ---------------------------------------------------------------------------

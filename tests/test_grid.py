@@ -18,14 +18,10 @@ from dlcourse.descent import Masks, mask_generator
 from dlcourse.grid import train_grid
 from dlcourse.stack import Stack
 from dlcourse.training import mlp, train
-from tests.test_training import made, stopping_after
+from tests.test_training import made, stopping_after, weights
 
 FEW = digits(train_size=130)
 PLAN = {"epochs": 3, "batch_size": 40, "lr": 0.2, "momentum": 0.5, "progress": None}
-
-
-def numbers(model):
-    return torch.cat([w.detach().ravel() for w in model.parameters()])
 
 
 class Replayed(nn.Module):
@@ -74,7 +70,7 @@ def test_without_dropout_a_network_is_that_of_the_plain_loop(hidden):
     found = train_grid(FEW, hidden, ps=[0.0], seeds=[5], **PLAN)
     plain = train(mlp(64, hidden, 10, seed=5), FEW, seed=5, **PLAN)
     same(found.curves, (0, 0), plain.curves, atol=1e-4)
-    assert torch.allclose(numbers(found.network(0, 0)), numbers(plain.model), atol=1e-4)
+    assert torch.allclose(weights(found.network(0, 0)), weights(plain.model), atol=1e-4)
 
 
 def test_with_dropout_each_network_is_that_of_the_plain_loop_under_the_same_masks():
@@ -84,8 +80,8 @@ def test_with_dropout_each_network_is_that_of_the_plain_loop_under_the_same_mask
         for j, seed in enumerate(found.seeds):
             plain = train(replayed((30, 20), p, seed), FEW, seed=seed, **PLAN)
             same(found.curves, (i, j), plain.curves, atol=2e-4)
-            ours = numbers(found.network(i, j))
-            assert torch.allclose(ours, numbers(plain.model), atol=2e-4), (p, seed)
+            ours = weights(found.network(i, j))
+            assert torch.allclose(ours, weights(plain.model), atol=2e-4), (p, seed)
 
 
 def test_weight_decay_and_max_norm_are_those_of_the_plain_loop():
@@ -123,7 +119,7 @@ def test_a_network_is_the_same_whatever_is_trained_beside_it():
         type(alone.curves)(*(v[0, 0] for v in vars(alone.curves).values())),
         1e-4,
     )
-    assert torch.allclose(numbers(beside.network(1, 1)), numbers(alone.network(0, 0)), atol=1e-4)
+    assert torch.allclose(weights(beside.network(1, 1)), weights(alone.network(0, 0)), atol=1e-4)
 
 
 def test_a_second_call_starts_again():
@@ -136,13 +132,13 @@ def test_a_second_call_starts_again():
 
 def before_training(**more):
     found = train_grid(FEW, (20,), [0.0, 0.5], 2, epochs=1, lr=1e-12, progress=None, **more)
-    return [[numbers(found.network(p, s)) for s in (0, 1)] for p in (0, 1)]
+    return [[weights(found.network(p, s)) for s in (0, 1)] for p in (0, 1)]
 
 
 def test_paired_networks_share_first_weights_and_unpaired_ones_do_not():
     paired, unpaired = before_training(), before_training(paired=False)
     assert torch.allclose(paired[0][0], paired[1][0], atol=1e-6)
-    assert torch.allclose(paired[0][0], numbers(mlp(64, (20,), 10, seed=0)), atol=1e-6)
+    assert torch.allclose(paired[0][0], weights(mlp(64, (20,), 10, seed=0)), atol=1e-6)
     assert not torch.allclose(paired[0][0], paired[0][1], atol=0.01)
     assert not torch.allclose(unpaired[0][0], unpaired[1][0], atol=0.01)
 
@@ -194,7 +190,7 @@ def test_a_stack_gives_what_its_networks_give():
         assert torch.allclose(stack.logits(own), expected, atol=1e-6)
         hidden = next(iter(stack.layers(X)))
         assert torch.allclose(hidden[1], nets[1][:2](X), atol=1e-6)
-    assert torch.equal(numbers(stack.network(2)), numbers(nets[2]))
+    assert torch.equal(weights(stack.network(2)), weights(nets[2]))
 
 
 def test_factors_multiply_the_hidden_units():
@@ -259,7 +255,7 @@ def test_tasks_give_what_one_program_gives(small_tasks, monkeypatch):
     assert small_tasks.seeds == whole.seeds == (0, 1, 2, 3, 4)
     assert np.allclose(small_tasks.curves.test_loss, whole.curves.test_loss, atol=1e-4)
     assert torch.allclose(small_tasks.stack.flat, whole.stack.flat, atol=1e-4)
-    assert torch.equal(numbers(small_tasks.network(1, 4)), numbers(small_tasks.stack.network(9)))
+    assert torch.equal(weights(small_tasks.network(1, 4)), weights(small_tasks.stack.network(9)))
 
 
 def test_an_interrupt_keeps_the_finished_tasks(small_tasks):

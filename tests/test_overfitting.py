@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
-from scipy import stats
 from torch import nn
 
 from dlcourse import data, overfitting
 from dlcourse.checks import check
 from dlcourse.compare import Difference, mean_interval, paired_difference
 from dlcourse.data import Dataset
+from dlcourse.keep import Keep
 from dlcourse.training import Curves, mlp, train
-from tests.scenes import assert_no_history, drawn, legible
+from tests.scenes import BAD_STARTS, assert_no_history, assert_refused, drawn, legible
 from tests.test_notebooks import ROOT
 
 PS = (0, 0.05, 0.5, 0.99, 1)
@@ -28,10 +28,9 @@ STATES = [(wrong, images) for wrong in overfitting.WRONG for images in overfitti
 def networks_that_stay():
     """Keep the networks of all states while this module runs, so that each is trained once."""
     experiment = overfitting.experiment
-    before, experiment.KEEP = experiment.KEEP, 20
+    before, experiment._kept = experiment._kept, Keep(20)
     yield
-    experiment.KEEP = before
-    experiment._kept.clear()
+    experiment._kept = before
 
 
 # --- The experiment --------------------------------------------------------------------------
@@ -48,15 +47,6 @@ def test_the_experiment_is_one_training_for_each_setting_and_seed():
     assert not np.array_equal(curves.test_loss[0], curves.test_loss[1])
 
 
-def test_half_width_is_that_of_the_interval():
-    values = np.random.default_rng(0).normal(size=(8, 5))
-    each = [mean_interval(column).half_width for column in values.T]
-    np.testing.assert_allclose(overfitting.half_width(values), each)
-    assert overfitting.half_width(values)[0] == pytest.approx(
-        stats.t.ppf(0.975, 7) * stats.sem(values[:, 0])
-    )
-
-
 @pytest.mark.parametrize("p", np.arange(101) / 100)
 def test_the_nearest_p_is_shown(p):
     found = overfitting.PS[overfitting.nearest(p)]
@@ -64,7 +54,7 @@ def test_the_nearest_p_is_shown(p):
 
 
 def test_trained_networks_are_kept_and_those_of_another_seed_are_others(monkeypatch):
-    monkeypatch.setattr(overfitting.experiment, "_kept", {})
+    monkeypatch.setattr(overfitting.experiment, "_kept", Keep(6))
     monkeypatch.setattr(overfitting.experiment, "EPOCHS", 2)
     calls = []
 
@@ -86,16 +76,15 @@ def test_a_stopped_training_is_not_kept():
 
     with pytest.raises(InterruptedError):
         overfitting.trained(77, 0.2, 300, progress=stop)
-    assert not [key for key in overfitting.experiment._kept if key[0] == 77]
+    assert not [key for key in overfitting.experiment._kept.keys() if key[0] == 77]
 
 
 def test_no_more_is_kept_than_was_asked_for(monkeypatch):
-    monkeypatch.setattr(overfitting.experiment, "KEEP", 2)
-    monkeypatch.setattr(overfitting.experiment, "_kept", {})
+    monkeypatch.setattr(overfitting.experiment, "_kept", Keep(2))
     monkeypatch.setattr(overfitting.experiment, "EPOCHS", 1)
     for seed in range(4):
         overfitting.trained(seed, 0.2, 300)
-    assert [key[0] for key in overfitting.experiment._kept] == [2, 3]
+    assert [key[0] for key in overfitting.experiment._kept.keys()] == [2, 3]
 
 
 # --- Claims of the lesson, on other images and wrong labels than the notebook's ----------------
@@ -222,10 +211,7 @@ def test_panel_shows_the_same_picture_however_it_got_there():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"p": 50}, ValueError, "p must be a probability in [0, 1], got 50"),
-        ({"p": 0.123}, ValueError, "p moves in steps of 0.01 in a panel, got 0.123"),
-        ({"seed": -1}, ValueError, "seed must be an integer from 0 to 999999, got -1"),
-        ({"seed": 0.5}, ValueError, "seed must be an integer from 0 to 999999, got 0.5"),
+        *BAD_STARTS,
         ({"wrong": 20}, ValueError, "wrong labels must be one of [0.0, 0.2, 0.4], got 20"),
         ({"wrong": False}, ValueError, "wrong labels must be one of [0.0, 0.2, 0.4], got 'False'"),
         ({"images": 500}, ValueError, "training images must be one of [300, 1000], got 500"),
@@ -233,9 +219,7 @@ def test_panel_shows_the_same_picture_however_it_got_there():
     ],
 )
 def test_panel_refuses_bad_values(arguments, error, message):
-    with pytest.raises(error) as raised:
-        overfitting.panel(**arguments)
-    assert message in str(raised.value)
+    assert_refused(overfitting.panel, arguments, error, message)
 
 
 # --- Fashion-MNIST, which nothing here downloads -----------------------------------------------

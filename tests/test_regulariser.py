@@ -14,7 +14,7 @@ from dlcourse.checks import check
 from dlcourse.compare import mean_interval
 from dlcourse.regulariser import CANDIDATES, CHOSEN, Setting
 from dlcourse.training import limit_norm, mlp, train
-from tests.scenes import assert_no_history, drawn, legible
+from tests.scenes import BAD_STARTS, assert_no_history, assert_refused, drawn, legible
 
 PS = (0, 0.01, 0.5, 0.99, 1)
 
@@ -316,9 +316,6 @@ X2, Y2, W2 = [[1.0, 2.0], [3.0, 5.0]], [1.0, 0.0], [1.0, 1.0]
         ("examples", (0, "linear", -1), ValueError, "scale must be a number > 0, got -1"),
         ("examples", (-1, "linear", 1), ValueError, "seed must be an int >= 0, got -1"),
         ("examples", (0, "cubic", 1), ValueError, "model must be 'linear' or 'logistic'"),
-        ("panel", (50,), ValueError, "p must be a probability in [0, 1], got 50"),
-        ("panel", (0.123,), ValueError, "p moves in steps of 0.01 in a panel, got 0.123"),
-        ("panel", (0.5, -1), ValueError, "seed must be an integer from 0 to 999999, got -1"),
         ("panel", (0.5, 0, "cubic"), ValueError, "regression must be one of ['linear', "),
         ("panel", (0.5, 0, "linear", 2), ValueError, "input 1 times must be one of [0.1, 1, 10]"),
         ("panel", (0.5, 0, "linear", True), ValueError, "input 1 times must be one of [0.1, 1"),
@@ -328,6 +325,11 @@ def test_bad_input_is_quoted_with_the_rule(function, arguments, error, message):
     with pytest.raises(error) as raised:
         getattr(regulariser, function)(*arguments)
     assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(("arguments", "error", "message"), BAD_STARTS)
+def test_panel_refuses_bad_starts(arguments, error, message):
+    assert_refused(regulariser.panel, arguments, error, message)
 
 
 def test_settings_that_cannot_be_trained_with():

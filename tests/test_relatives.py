@@ -24,7 +24,7 @@ from dlcourse.relatives import (
     gaussian_dropout_backward,
 )
 from dlcourse.relatives.picture import INPUTS
-from tests.scenes import assert_no_history, drawn, legible
+from tests.scenes import BAD_STARTS, assert_no_history, assert_refused, drawn, legible
 
 PS = (0, 0.01, 0.5, 0.99, 1)
 SHOWN = list(INPUTS.values())
@@ -383,16 +383,20 @@ def test_rng_and_draws_are_not_given_together(layer, given):
             "dropout must have the axes (networks, layers), got (1,)",
         ),
         (lambda: relatives.example("cat"), ValueError, "shown must be one of"),
-        (lambda: relatives.panel(p=50), ValueError, "p must be a probability in [0, 1], got 50"),
-        (lambda: relatives.panel(p=0.123), ValueError, "steps of 0.01 in a panel, got 0.123"),
-        (lambda: relatives.panel(seed=-1), ValueError, "seed must be an integer from 0 to 999999"),
-        (lambda: relatives.panel(shown="cat"), ValueError, "input must be one of"),
     ],
 )
 def test_functions_quote_what_is_wrong(call, error, words):
     with pytest.raises(error) as raised:
         call()
     assert words in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [*BAD_STARTS, ({"shown": "cat"}, ValueError, "input must be one of")],
+)
+def test_panel_refuses_bad_values(arguments, error, words):
+    assert_refused(relatives.panel, arguments, error, words)
 
 
 # --- Common random numbers -------------------------------------------------------------------

@@ -21,7 +21,7 @@ from dlcourse import dropout_mask, live, scaling
 from dlcourse.checks import check
 from dlcourse.dropout_checks import backward_function, dropout_function, vanilla_function
 from dlcourse.film import Camera
-from tests.scenes import assert_no_history, drawn, legible
+from tests.scenes import BAD_STARTS, assert_no_history, assert_refused, drawn, legible
 
 PS = (0.0, 0.01, 0.5, 0.99, 1.0)
 LESSON = Path(__file__).parent.parent / "notebooks" / "02_scaling.ipynb"
@@ -200,17 +200,14 @@ def test_raising_p_only_switches_units_off():
 
 
 BAD_PANELS = [
+    *BAD_STARTS,
     ({"kind": "invertd"}, ValueError, "kind must be one of inverted, vanilla, unscaled, got"),
-    ({"p": 1.5}, ValueError, "p must be a probability in [0, 1], got 1.5"),
-    ({"p": 0.123}, ValueError, "p moves in steps of 0.01 in a panel, got 0.123"),
-    ({"seed": -1}, ValueError, "seed must be an integer from 0 to 999999, got -1"),
 ]
 
 
 @pytest.mark.parametrize("arguments, error, message", BAD_PANELS)
 def test_panel_refuses(arguments, error, message):
-    with pytest.raises(error, match=re.escape(message)):
-        scaling.panel(**arguments)
+    assert_refused(scaling.panel, arguments, error, message)
 
 
 # --- the lesson

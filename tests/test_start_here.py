@@ -24,7 +24,7 @@ from dlcourse import start_here
 from dlcourse.checks import check
 from dlcourse.film import Camera
 from dlcourse.live import SIZE
-from tests.scenes import assert_no_history, legible
+from tests.scenes import BAD_STARTS, assert_no_history, assert_refused, legible
 from tests.test_notebooks import LESSONS
 
 ROOT = Path(__file__).parents[1]
@@ -306,19 +306,15 @@ def test_panel_starts_where_it_is_told():
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
+    ("settings", "error", "words"),
     [
-        ({"p": 50}, r"p must be a probability in \[0, 1\], got 50 \(a percentage\?\)"),
-        ({"p": 0.123}, "p moves in steps of 0.01 in a panel, got 0.123"),
-        ({"seed": -1}, "seed must be an integer from 0 to 999999, got -1"),
-        ({"seed": 1.5}, "seed must be an integer from 0 to 999999, got 1.5"),
-        ({"units": 30}, r"units must be one of \[25, 100, 400\], got 30"),
-        ({"units": "100"}, r"units must be one of \[25, 100, 400\], got '100'"),
+        *BAD_STARTS,
+        ({"units": 30}, ValueError, "units must be one of [25, 100, 400], got 30"),
+        ({"units": "100"}, ValueError, "units must be one of [25, 100, 400], got '100'"),
     ],
 )
-def test_panel_refuses_what_it_cannot_show(settings, words):
-    with pytest.raises(ValueError, match=words):
-        start_here.panel(**settings)
+def test_panel_refuses_what_it_cannot_show(settings, error, words):
+    assert_refused(start_here.panel, settings, error, words)
 
 
 # --- the two static figures

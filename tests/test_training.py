@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parameters_to_vector
 
 from dlcourse.data import Dataset, digits
 from dlcourse.training import batch_orders, mlp, train
@@ -14,7 +15,7 @@ FEW = digits(train_size=130)
 
 
 def weights(model):
-    return torch.cat([w.detach().ravel() for w in model.parameters()])
+    return parameters_to_vector(model.parameters()).detach()
 
 
 def stopping_after(epochs):

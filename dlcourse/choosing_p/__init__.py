@@ -9,7 +9,6 @@ from dlcourse.choosing_p.heads import create_head, features_of, frozen_body, hea
 from dlcourse.choosing_p.networks import (
     EPOCHS,
     IMAGES,
-    PS,
     WHERE,
     WIDTHS,
     Sweep,
@@ -24,6 +23,7 @@ from dlcourse.choosing_p.picture import (
     panel,
     scene,
 )
+from dlcourse.grid import PS
 
 __all__ = [
     "EPOCHS",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,20 +9,16 @@ import numpy as np
 
 from dlcourse import data
 from dlcourse.compare import Difference, Interval, mean_interval, paired_difference
-from dlcourse.grid import train_grid
+from dlcourse.grid import PS, train_grid
+from dlcourse.keep import Keep
 from dlcourse.training import Curves, Progress
 
-PS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9)
 WIDTHS = (8, 32, 128)
 IMAGES = (100, 300, 1000)
 WHERE = ("hidden", "input", "both")
 SEEDS = 8
 WRONG = 0.2  # of the training labels
 EPOCHS = {100: 80, 300: 50, 1000: 25}  # for so many images, the same for every p
-KEPT_SWEEPS = 24  # of some 150 kB each
-
-_kept: dict[tuple[Any, ...], Sweep] = {}
-_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -63,6 +58,9 @@ class Sweep:
     def gain(self, i: int, over: int = 0) -> Difference:
         """Return how much better the i-th p is than another, the first by default."""
         return paired_difference(self.accuracy[i], self.accuracy[over])
+
+
+_kept: Keep[Sweep] = Keep(24)  # of some 150 kB each
 
 
 def where_ps(p: float, where: str) -> tuple[float, float]:
@@ -114,23 +112,21 @@ def networks(
     """
     if images not in EPOCHS:
         raise ValueError(f"images must be one of {list(EPOCHS)}, got {images!r}")
-    key = (width, images, where, seed, ps, wrong_labels)
-    with _lock:
-        if key in _kept:
-            return _kept[key]
-    pairs = [where_ps(p, where) if np.ndim(p) == 0 else p for p in ps]
-    found = train_grid(
-        data.digits(images, wrong_labels=wrong_labels, seed=seed, validation=True),
-        (width,),
-        pairs,
-        range(SEEDS * seed, SEEDS * (seed + 1)),
-        epochs=EPOCHS[images],
-        progress=progress,
-    )
-    sweep = Sweep(ps, found.curves)
-    if found.curves.epochs == EPOCHS[images] and len(found.seeds) == SEEDS:  # not interrupted
-        with _lock:
-            while len(_kept) >= KEPT_SWEEPS:
-                del _kept[next(iter(_kept))]
-            _kept[key] = sweep
-    return sweep
+
+    def made() -> Sweep:
+        pairs = [where_ps(p, where) if np.ndim(p) == 0 else p for p in ps]
+        found = train_grid(
+            data.digits(images, wrong_labels=wrong_labels, seed=seed, validation=True),
+            (width,),
+            pairs,
+            range(SEEDS * seed, SEEDS * (seed + 1)),
+            epochs=EPOCHS[images],
+            progress=progress,
+        )
+        return Sweep(ps, found.curves)
+
+    def finished(sweep: Sweep) -> bool:
+        _, seeds, epochs = sweep.curves.test_accuracy.shape
+        return (seeds, epochs) == (SEEDS, EPOCHS[images])
+
+    return _kept.get((width, images, where, seed, ps, wrong_labels), made, finished)

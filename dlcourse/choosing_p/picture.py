@@ -13,9 +13,10 @@ from matplotlib.patches import Rectangle
 
 from dlcourse import live, style
 from dlcourse.choosing_p.folds import Choice
-from dlcourse.choosing_p.networks import IMAGES, PS, WHERE, WIDTHS, Sweep, networks
-from dlcourse.compare import Difference, Interval, mean_interval
+from dlcourse.choosing_p.networks import IMAGES, WHERE, WIDTHS, Sweep, networks
+from dlcourse.compare import Difference, Interval, half_width
 from dlcourse.film import Scene, Show
+from dlcourse.grid import PS, nearest
 from dlcourse.retrain import TrainingPanel
 
 LOWEST = 0.4  # accuracy in the panel; what is lower lies on the edge
@@ -44,17 +45,6 @@ def scene(figure: Figure, seed: int, width: int, images: int, where: str) -> Sho
         return [*show_ps(p, i), *show_curves(i), caption]
 
     return show
-
-
-def nearest(p: float) -> int:
-    """Return the place of the nearest p that networks were trained with.
-
-    Examples
-    --------
-    >>> PS[nearest(0.48)]
-    0.5
-    """
-    return int(np.abs(np.array(PS) - p).argmin())
 
 
 def numbers(found: Sweep, i: int, p: float) -> str:
@@ -123,7 +113,7 @@ def _curves(ax: Axes, found: Sweep) -> Callable[[int], list[Artist]]:
     _key(ax, "validation at this p", VALIDATION, 1.15)
     _key(ax, "training at this p", TRAINING, 1.08)
     _key(ax, "validation, p = 0", PLAIN, 1.15, 0.55)
-    mean, half = curves.test_accuracy.mean(axis=1), _half_widths(curves.test_accuracy)
+    mean, half = curves.test_accuracy.mean(axis=1), half_width(curves.test_accuracy, axis=1)
     low, high, middle = _shown(mean - half), _shown(mean + half), _shown(mean)
     training = _shown(curves.train_accuracy.mean(axis=1))
     ax.plot(epochs, middle[0], **PLAIN)
@@ -151,13 +141,6 @@ def verdict(found: Sweep, i: int) -> str:
         "no difference seen": "no difference to p = 0 seen",
     }
     return "p = 0: without dropout" if i == 0 else f"p = {PS[i]:g}: {words[found.gain(i).verdict]}"
-
-
-def _half_widths(accuracy: np.ndarray) -> np.ndarray:
-    """Return the half widths of the intervals over seeds, (ps, seeds, epochs) → (ps, epochs)."""
-    n = accuracy.shape[1]
-    unit = mean_interval(np.arange(n)).half_width / np.arange(n).std(ddof=1)
-    return unit * accuracy.std(axis=1, ddof=1)
 
 
 def _accuracies(ax: Axes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -16,6 +15,7 @@ from dlcourse import data
 from dlcourse._validate import integer, probability
 from dlcourse.functional import dropout_mask
 from dlcourse.grid import Grid, train_grid
+from dlcourse.keep import Keep
 from dlcourse.stack import Stack
 from dlcourse.training import Progress, tensors
 
@@ -29,8 +29,7 @@ HALF = 10  # where half of the units are removed
 MASKS = 10  # for each network at each of these
 WIDTHS, LRS, DURATIONS = (50, 100), (0.01, 0.03, 0.1), (10, 20, 40)  # what was chosen from
 
-_training = threading.Lock()
-_trained: list[Grid] = []
+_kept: Keep[Grid] = Keep(1)
 
 
 def equal_weight(k: int, p: float) -> float:
@@ -110,16 +109,17 @@ def networks(progress: Progress | None = None) -> Grid:
     >>> networks().curves.test_accuracy.shape
     (4, 8, 20)
     """
-    with _training:
-        if not _trained:
-            hidden = (UNITS, UNITS)
-            grid = train_grid(
-                dataset(), hidden, TRAINED, SEEDS, epochs=EPOCHS, lr=LR, progress=progress
-            )
-            if grid.curves.epochs < EPOCHS:  # not comparable to what the lesson says
-                raise KeyboardInterrupt("the networks are not trained: run this cell again")
-            _trained.append(grid)
-    return _trained[0]
+
+    def made() -> Grid:
+        hidden = (UNITS, UNITS)
+        grid = train_grid(
+            dataset(), hidden, TRAINED, SEEDS, epochs=EPOCHS, lr=LR, progress=progress
+        )
+        if grid.curves.epochs < EPOCHS:  # not comparable to what the lesson says
+            raise KeyboardInterrupt("the networks are not trained: run this cell again")
+        return grid
+
+    return _kept.get("networks", made)
 
 
 def validation_scores(seeds: int = 4) -> dict[tuple[int, float, int], float]:

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from dlcourse import style
 from dlcourse.coadaptation.ablation import HALF, REMOVED, removal
 from dlcourse.coadaptation.autoencoder import zeros
-from dlcourse.coadaptation.picture import band, colour, draw_band, draw_removal, name, numbers
-from dlcourse.compare import Difference, mean_interval
+from dlcourse.coadaptation.picture import colour, draw_band, draw_removal, name, numbers
+from dlcourse.compare import Difference, half_width, mean_interval
 
 
 def draw_accuracies(ax: Axes) -> None:
@@ -68,7 +68,7 @@ def draw_paths(ax: Axes, paths: np.ndarray) -> None:
     """
     steps = len(paths) - 1
     for i, shade in enumerate((style.KEPT, style.KEPT, style.OUTLINE, style.OUTLINE)):
-        mean, half = band(paths[:, :, i].T)
+        mean, half = paths[:, :, i].mean(axis=1), half_width(paths[:, :, i], axis=1)
         ax.fill_between(range(steps + 1), mean - half, mean + half, color=shade, alpha=0.25, lw=0)
         ax.plot(mean, color=shade, linewidth=1.5)
     ends = paths[-1].mean(axis=0)

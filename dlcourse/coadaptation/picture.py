@@ -10,7 +10,6 @@ from matplotlib import colormaps
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy import stats
 
 from dlcourse import live, style
 from dlcourse.coadaptation.ablation import (
@@ -22,7 +21,7 @@ from dlcourse.coadaptation.ablation import (
     removal,
     train_networks,
 )
-from dlcourse.compare import Difference, Interval, mean_interval, paired_difference
+from dlcourse.compare import Difference, Interval, half_width, mean_interval, paired_difference
 from dlcourse.film import Show
 from dlcourse.functional import dropout_mask
 
@@ -203,18 +202,6 @@ def draw_band(ax: Axes, values: np.ndarray, trained: float) -> None:
     --------
     >>> draw_band(Figure().subplots(), np.ones((8, 21)), 0.5)
     """
-    mean, half = band(values)
+    mean, half = values.mean(axis=0), half_width(values)
     ax.fill_between(REMOVED, mean - half, mean + half, color=colour(trained), alpha=0.25, lw=0)
     ax.plot(REMOVED, mean, color=colour(trained), linewidth=2)
-
-
-def band(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and half of Student's 95 % interval, as in `mean_interval`, for each column.
-
-    Examples
-    --------
-    >>> band(np.ones((8, 1)))
-    (array([1.]), array([0.]))
-    """
-    n = len(values)
-    return values.mean(axis=0), stats.t.ppf(0.975, n - 1) * values.std(axis=0, ddof=1) / n**0.5

@@ -3,41 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import product
 from math import gcd, log10
 
 import numpy as np
 
 from dlcourse import _validate as validate
+from dlcourse import enumeration
+from dlcourse.enumeration import MOST
 from dlcourse.network import softmax
 
 KINDS = ("linear", "softmax", "relu")
-MOST = 12  # units whose masks are listed
 CLASSES, HIDDEN = 3, 16
 SCALE = {"linear": 1, "softmax": 4, "relu": 2}  # of the weights, times 1/√n
 
 
-@lru_cache
 def all_masks(n: int) -> np.ndarray:
-    """List the masks of n units; the first drops all, the last keeps all.
-
-    Parameters
-    ----------
-    n : int from 1 to 12
-
-    Returns
-    -------
-    bool array (2**n, n), True = kept, read-only
+    """List the masks of n units, as `dlcourse.enumeration.all_masks` does.
 
     Raises
     ------
     TypeError, ValueError
-        If n is no such int; the message says how many masks there would be and what to do.
-
-    Notes
-    -----
-    The 2**n thinned networks of Srivastava et al. 2014, JMLR 15, section 1.
+        If n is no int from 1 to 12; the message says how many masks there would be and what to do.
 
     Examples
     --------
@@ -48,51 +35,28 @@ def all_masks(n: int) -> np.ndarray:
     ...
     ValueError: n must be an int from 1 to 12, got 20: that would be 1,048,576 masks; draw some ...
     """
-    rule = f"n must be an int from 1 to {MOST}, got {validate.quoted(n)}"
-    if isinstance(n, bool) or not isinstance(n, int | np.integer):
-        raise TypeError(rule)
-    if n > MOST:
+    if isinstance(n, int | np.integer) and n > MOST:
         digits_of_it = int(n * log10(2)) + 1
         many = f"{2 ** int(n):,}" if n <= 64 else f"a number of {digits_of_it} digits of"
         raise ValueError(
-            f"{rule}: that would be {many} masks; draw some hundred of them with "
+            f"n must be an int from 1 to {MOST}, got {validate.quoted(n)}: "
+            f"that would be {many} masks; draw some hundred of them with "
             "dropout_mask((masks, n), p) and average these (Monte-Carlo averaging)"
         )
-    if n < 1:
-        raise ValueError(rule)
-    masks = np.arange(2**n)[:, None] >> np.arange(n) & 1 == 1
-    masks.flags.writeable = False
-    return masks
+    return enumeration.all_masks(n)
 
 
 def mask_probabilities(n: int, p: float) -> np.ndarray:
-    """Return how likely each of the masks of `all_masks(n)` is: (1 - p)^kept · p^dropped.
-
-    Returns
-    -------
-    array of float (2**n,), which sums to 1
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not what it must be; the message quotes it.
-
-    Notes
-    -----
-    Srivastava et al. 2014, JMLR 15, section 4: independent Bernoulli numbers.
+    """Return how likely each of the masks of `all_masks(n)` is, as `dlcourse.enumeration` does.
 
     Examples
     --------
     >>> mask_probabilities(2, 0.25)
     array([0.0625, 0.1875, 0.1875, 0.5625])
     """
-    p, kept = validate.probability(p), _number_kept(n)
-    return np.array([(1 - p) ** k * p ** (n - k) for k in range(n + 1)])[kept]
-
-
-@lru_cache
-def _number_kept(n: int) -> np.ndarray:
-    return all_masks(n).sum(axis=1)
+    p = validate.probability(p)
+    all_masks(n)  # complains about n
+    return enumeration.mask_probabilities(n, p)
 
 
 @dataclass(frozen=True)

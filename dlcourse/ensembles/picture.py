@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from dlcourse import live, style
 from dlcourse.ensembles.averaging import Averaging
 from dlcourse.ensembles.gap import gaps
-from dlcourse.ensembles.members import MOST, Ensemble, Network, all_masks, ensemble, members
+from dlcourse.ensembles.members import Ensemble, Network, all_masks, ensemble, members
 from dlcourse.ensembles.members import network as draw_network
+from dlcourse.enumeration import MOST
 from dlcourse.film import Show
 
 SIZES = (4, 8, 12)  # of the panel

@@ -3,17 +3,15 @@
 `p` is the probability of dropping. Networks have two hidden layers with dropout behind each.
 """
 
+from dlcourse.grid import PS, nearest
 from dlcourse.overfitting.exercises import gap_function, start_again_function, verdict_function
 from dlcourse.overfitting.experiment import (
     EPOCHS,
     IMAGES,
     LR,
-    PS,
     SEEDS,
     WRONG,
     d2l,
-    half_width,
-    nearest,
     trained,
 )
 from dlcourse.overfitting.picture import (
@@ -37,7 +35,6 @@ __all__ = [
     "draw_epochs",
     "draw_scores",
     "gap_function",
-    "half_width",
     "in_points",
     "nearest",
     "panel",

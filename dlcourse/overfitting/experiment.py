@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from scipy import stats
-
 from dlcourse import data
-from dlcourse._validate import probability
-from dlcourse.grid import train_grid
+from dlcourse.grid import PS, train_grid
+from dlcourse.keep import Keep
 from dlcourse.training import Curves, Progress
 
 SEEDS = 8
@@ -66,44 +62,12 @@ def d2l(
     return grid.curves
 
 
-def half_width(values: np.ndarray) -> np.ndarray:
-    """Return half the width of the 95 % interval of the mean over the first axis, the seeds.
-
-    Notes
-    -----
-    Student 1908, as in `dlcourse.compare.mean_interval`, for many means at once.
-
-    Examples
-    --------
-    >>> half_width(np.array([[0.91], [0.93], [0.95]])).round(3)
-    array([0.05])
-    """
-    n = len(values)
-    t = stats.t.ppf(0.975, df=n - 1)
-    return np.asarray(t * values.std(axis=0, ddof=1) / n**0.5)
-
-
 # --- the panel's networks
 
-PS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9)
 WRONG = (0.0, 0.2, 0.4)
 IMAGES = (300, 1000)
-KEEP = 6  # settings whose curves stay: all that the controls allow under one seed
 
-_kept: dict[tuple[int, float, int], Curves] = {}
-_lock = threading.Lock()
-
-
-def nearest(p: float) -> int:
-    """Return the place in `PS` of the p nearest to this one; of two the smaller.
-
-    Examples
-    --------
-    >>> PS[nearest(0.55)], PS[nearest(1)]
-    (0.5, 0.9)
-    """
-    p = probability(p)
-    return min(range(len(PS)), key=lambda i: round(abs(PS[i] - p), 9))
+_kept: Keep[Curves] = Keep(6)  # settings: all that the controls allow under one seed
 
 
 def trained(
@@ -125,16 +89,11 @@ def trained(
     -------
     Curves, arrays (8 of p, 8 seeds, 40 epochs)
     """
-    key = (seed, wrong, images)
-    with _lock:
-        if key in _kept:
-            return _kept[key]
-    dataset = data.digits(images, wrong_labels=wrong, seed=seed, validation=True)
-    seeds = range(SEEDS * seed, SEEDS * (seed + 1))
-    grid = train_grid(dataset, (64, 64), PS, seeds, epochs=EPOCHS, lr=LR, progress=progress)
-    with _lock:
-        if grid.curves.epochs == EPOCHS:
-            _kept[key] = grid.curves
-            while len(_kept) > KEEP:
-                del _kept[next(iter(_kept))]
-    return grid.curves
+
+    def made() -> Curves:
+        dataset = data.digits(images, wrong_labels=wrong, seed=seed, validation=True)
+        seeds = range(SEEDS * seed, SEEDS * (seed + 1))
+        grid = train_grid(dataset, (64, 64), PS, seeds, epochs=EPOCHS, lr=LR, progress=progress)
+        return grid.curves
+
+    return _kept.get((seed, wrong, images), made, lambda curves: curves.epochs == EPOCHS)

@@ -16,16 +16,14 @@ from matplotlib.patches import Polygon
 from tqdm.auto import tqdm
 
 from dlcourse import live, style
-from dlcourse.compare import Difference, Interval, mean_interval, paired_difference
+from dlcourse.compare import Difference, Interval, half_width, mean_interval, paired_difference
 from dlcourse.film import Show
+from dlcourse.grid import PS, nearest
 from dlcourse.overfitting.experiment import (
     EPOCHS,
     IMAGES,
-    PS,
     SEEDS,
     WRONG,
-    half_width,
-    nearest,
     trained,
 )
 from dlcourse.retrain import TrainingPanel

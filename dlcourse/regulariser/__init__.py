@@ -3,6 +3,7 @@
 `p` is the probability of dropping. Dropout is inverted and stands on the inputs of a regression.
 """
 
+from dlcourse.enumeration import MOST
 from dlcourse.regulariser.exercises import norm_function, penalty_function, times_as_strong
 from dlcourse.regulariser.experiment import (
     CANDIDATES,
@@ -17,7 +18,6 @@ from dlcourse.regulariser.experiment import (
 )
 from dlcourse.regulariser.figures import draw_breaks, draw_comparison, draw_validation
 from dlcourse.regulariser.linear import (
-    MOST,
     dropout_ridge,
     every_mask,
     loss_over_masks,

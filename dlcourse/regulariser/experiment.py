@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from dlcourse.data import Dataset
 from dlcourse.grid import train_grid
@@ -114,32 +112,16 @@ def accuracies(
     found: dict[Setting, np.ndarray] = {}
     for i in range(len(groups)) if progress is None else progress(range(len(groups))):
         (decay, norm), group = groups[i]
-        with _one_thread():
-            grid = train_grid(
-                dataset,
-                HIDDEN,
-                [setting.p for setting in group],
-                seeds,
-                epochs=epochs,
-                lr=LR,
-                weight_decay=decay,
-                max_norm=norm,
-                progress=None,
-            )
+        grid = train_grid(
+            dataset,
+            HIDDEN,
+            [setting.p for setting in group],
+            seeds,
+            epochs=epochs,
+            lr=LR,
+            weight_decay=decay,
+            max_norm=norm,
+            progress=None,
+        )
         found |= dict(zip(group, grid.curves.test_accuracy[:, :, -1], strict=True))
     return {setting: found[setting] for setting in asked}
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Keep PyTorch to one thread inside.
-
-    Networks this small gain nothing from a second one, which on cores that others use as well made
-    training several times as slow.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -5,32 +5,18 @@ Dropout is inverted: inputs that are kept are divided by 1 - p. The loss is the 
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from dlcourse import _validate as check
+from dlcourse.enumeration import all_masks, mask_probabilities
 
-MOST = 12  # inputs whose masks are listed
+INPUTS = "n, the inputs whose masks are listed,"
 
 
-@lru_cache
 def every_mask(n: int) -> np.ndarray:
-    """List the masks of n inputs; the first drops all, the last keeps all.
-
-    Parameters
-    ----------
-    n : int from 1 to 12
-
-    Returns
-    -------
-    bool array (2**n, n), True = kept, read-only
-
-    Raises
-    ------
-    TypeError, ValueError
-        If n is no such int.
+    """List the masks of n inputs, as `dlcourse.enumeration.all_masks` does.
 
     Examples
     --------
@@ -41,10 +27,7 @@ def every_mask(n: int) -> np.ndarray:
     ...
     ValueError: n, the inputs whose masks are listed, must be an int from 1 to 12, got 20
     """
-    n = check.integer(n, "n, the inputs whose masks are listed,", 1, MOST)
-    masks: np.ndarray = (np.arange(2**n)[:, None] >> np.arange(n)) % 2 == 1
-    masks.flags.writeable = False
-    return masks
+    return all_masks(n, INPUTS)
 
 
 def mask_chances(n: int, p: float) -> np.ndarray:
@@ -55,8 +38,7 @@ def mask_chances(n: int, p: float) -> np.ndarray:
     >>> mask_chances(2, 0.25)
     array([0.0625, 0.1875, 0.1875, 0.5625])
     """
-    p = check.probability(p)
-    return np.asarray(np.where(every_mask(n), 1 - p, p).prod(axis=1))
+    return mask_probabilities(n, p, INPUTS)
 
 
 def penalty(X: Any, w: Any, p: float) -> float:

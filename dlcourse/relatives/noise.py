@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dlcourse import _validate as check
-from dlcourse.functional import dropout, dropout_backward, dropout_mask
+from dlcourse.functional import checked, dropout, dropout_backward, dropout_mask
 
 LOWEST = -1.0507009873554805 * 1.6732632423543772
 """What SELU gives for very negative inputs, −λα: about −1.758."""
@@ -155,13 +155,8 @@ def alpha_dropout(
     >>> alpha_dropout([1.0, 2.0, 3.0], p=0.5, mask=[True, False, True]).round(2)
     array([ 1.67, -0.78,  3.44])
     """
-    p, x = check.probability(p), check.real_array(x)
-    training, rng = check.flag(training, "training"), check.rng_or_mask(rng, mask)
-    if mask is not None:
-        mask = check.bool_mask(mask, x.shape)
-    elif training:
-        mask = dropout_mask(x.shape, p, rng)
-    if not training:
+    x, p, mask = checked(x, p, training, rng, mask)
+    if mask is None:
         return x.copy()
     a, b, dropped = alpha_constants(p)
     kept = a * x.astype(np.float64) + b if p < 1 else np.zeros(x.shape)
