@@ -77,6 +77,7 @@ class Server:
                 *[sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"],
                 *[f"--ServerApp.port={self.port}", "--ServerApp.ip=127.0.0.1"],
                 *[f"--IdentityProvider.token={self.token}", "--LabApp.expose_app_in_browser=True"],
+                "--JupyterNotebookApp.expose_app_in_browser=True",
                 f"--ServerApp.root_dir={self.folder}",
             ],
             env=environment,
@@ -134,9 +135,10 @@ _READY = """async () => {
     setTimeout(() => reject(new Error('the notebook did not get ready in a minute')), 60000));
   await Promise.race([ready(), late]); }"""
 
-_RAN = """() => window.jupyterapp.shell.currentWidget.content.widgets.every(
-  cell => cell.model.type !== 'code' || !cell.model.sharedModel.source.trim() ||
-    (cell.model.executionCount !== null && cell.model.executionState !== 'running'))"""
+_RUN_ALL = """() => {
+  window.allRan = false;
+  window.jupyterapp.commands.execute('notebook:run-all-cells').then(() => {window.allRan = true;});
+}"""
 
 _CELL_MODEL = "window.jupyterapp.shell.currentWidget.content.widgets[index].model"
 
@@ -177,19 +179,21 @@ null;  // a function would be called
 
 
 class Notebook:
-    """One notebook, open in JupyterLab in a page of its own."""
+    """One notebook, open in JupyterLab (or Jupyter Notebook 7) in a page of its own."""
 
-    def __init__(self, browser, server: Server, name: str, address: str | None = None) -> None:
+    def __init__(
+        self, browser, server: Server, name: str, address: str | None = None, app: str = "lab"
+    ) -> None:
         self._server = server
         self.page = browser.new_page(viewport={"width": 1280, "height": 720})
         self.page.set_default_timeout(30_000)
         self.messages: list[str] = []
         self.page.on("console", self._keep_error)
-        workspace = secrets.token_hex(4)
-        self.page.goto(
-            f"{address or server.address}/lab/workspaces/{workspace}/tree/{name}"
-            f"?reset&token={server.token}"
-        )
+        place = {
+            "lab": f"lab/workspaces/{secrets.token_hex(4)}/tree/{name}?reset&",
+            "notebook": f"notebooks/{name}?",
+        }[app]
+        self.page.goto(f"{address or server.address}/{place}token={server.token}")
         self.page.wait_for_function(_OPENED)
         self.page.evaluate(_READY)
         self.page.evaluate(_TOOLS)
@@ -205,11 +209,11 @@ class Notebook:
 
     def start_all(self) -> None:
         """Start to run all cells and do not wait for them."""
-        self.page.evaluate("() => {window.jupyterapp.commands.execute('notebook:run-all-cells');}")
+        self.page.evaluate(_RUN_ALL)
 
     def wait_for_all(self, seconds: float = 120) -> None:
-        """Wait until the last cell has run."""
-        self.page.wait_for_function(_RAN, timeout=1000 * seconds)
+        """Wait until the last cell has run, or one has failed."""
+        self.page.wait_for_function("() => window.allRan", timeout=1000 * seconds)
 
     def run_cell(self, index: int, seconds: float = 60) -> None:
         """Run one cell and wait until it has run."""
@@ -227,15 +231,20 @@ class Notebook:
 
     def scroll_to(self, index: int) -> None:
         """Bring a cell's output into view and wait for a picture in it."""
-        self.page.evaluate(
-            """async index => {
-              const content = window.jupyterapp.shell.currentWidget.content;
-              await content.scrollToItem(index, 'start');
+        self.page.wait_for_function(
+            """index => {
+              const picture = window.visiblePicture(window.cellOutput(index));
+              const box = picture && picture.getBoundingClientRect();
+              if (box && 0 < box.top + box.height / 2 && box.top + box.height / 2 < innerHeight)
+                return (window.settled = (window.settled || 0) + 1) > 2;
+              window.settled = 0;
+              window.jupyterapp.shell.currentWidget.content.scrollToItem(index, 'start');
               window.cellOutput(index).scrollIntoView({block: 'center'});
-            }""",
-            index,
+              return false; }""",
+            arg=index,
+            polling=100,  # cells that have just run may scroll the page somewhere else meanwhile
         )
-        self.page.wait_for_function("i => window.visiblePicture(window.cellOutput(i))", arg=index)
+        self.page.evaluate("() => {window.settled = 0;}")
 
     def output(self, index: int):
         """Return the output area of a cell as an element."""
