@@ -112,7 +112,7 @@ def dropout(
     array([2., 0., 6.])
     """
     x, p, mask = checked(x, p, training, rng, mask)
-    return x.copy() if mask is None else dropout_backward(x, mask, p)
+    return x.copy("K") if mask is None else dropout_backward(x, mask, p)
 
 
 def vanilla_dropout(
@@ -136,7 +136,7 @@ def vanilla_dropout(
     x, p, mask = checked(x, p, training, rng, mask)
     if p == 1:
         return np.zeros_like(x)
-    return _scaled(x.copy(), 1 - p) if mask is None else _masked(x, mask)
+    return _scaled(x.copy("K"), 1 - p) if mask is None else _masked(x, mask)
 
 
 def dropout_backward(grad: Any, mask: Any, p: float) -> np.ndarray:

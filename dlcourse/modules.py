@@ -33,8 +33,9 @@ class Dropout(torch.nn.Dropout):
     input itself is returned. Inverted dropout: Srivastava et al. 2014, JMLR 15, sections 4 and 10
     (there p is the probability of keeping).
 
-    Activation checkpointing restores the state of PyTorch's global generator, not that of
-    `generator`. TorchScript and nested tensors are not supported.
+    Activation checkpointing, and `vmap` in chunks, restore the state of PyTorch's global generator,
+    not that of `generator`; `torch.compile` breaks its graph at one, and export then needs fixed
+    shapes. TorchScript, `torch.fx.symbolic_trace` and nested tensors are not supported.
 
     Examples
     --------
@@ -102,10 +103,8 @@ class Dropout(torch.nn.Dropout):
 
     def _all_dropped(self, input: torch.Tensor) -> torch.Tensor:
         """Return zeros that autograd knows to depend on the input, even where it is inf or nan."""
-        if self.inplace:
-            # zero_ alone would do, but accepts expanded tensors, which nn.Dropout refuses.
-            return input.mul_(False).zero_()
-        return input.masked_fill(torch.ones((), dtype=torch.bool, device=input.device), 0)
+        # zero_ alone would do in place, but accepts expanded tensors, which nn.Dropout refuses.
+        return (input.mul_(False) if self.inplace else input.clone()).zero_()
 
     def _mask(self, input: torch.Tensor) -> torch.Tensor:
         """Draw which elements are kept: 32 random bits each, compared with p."""

@@ -1,4 +1,6 @@
-"""The NumPy operation against enumeration, finite differences, PyTorch and the binomial law.
+"""The NumPy operation against enumeration, PyTorch and the binomial law.
+
+What holds for every array function (dtypes, layouts, seeds, gradients) is in test_promises.py.
 
 Statistical tests have fixed seeds. Each asks for a p-value above ALARM, so on new seeds the whole
 file would raise a false alarm with probability < 1e-6 (fewer than 500 such tests).
@@ -166,30 +168,6 @@ def test_what_is_drawn_does_not_depend_on_p(bits, shape):
     assert mask != {np.random.Generator(bits(8)).random()}
 
 
-@pytest.mark.parametrize("draw", DRAWS)
-def test_seeds(draw):
-    assert np.array_equal(draw((9, 9), 0.3, 5), draw((9, 9), 0.3, np.random.default_rng(5)))
-    assert np.array_equal(draw((9, 9), 0.3, 5), draw((9, 9), 0.3, np.int64(5)))
-    assert not np.array_equal(draw((9, 9), 0.3, 5), draw((9, 9), 0.3, 6))
-    assert not np.array_equal(draw((9, 9), 0.3), draw((9, 9), 0.3))
-    rng = np.random.default_rng(5)
-    assert not np.array_equal(draw((9, 9), 0.3, rng), draw((9, 9), 0.3, rng))
-
-
-@pytest.mark.parametrize("draw", DRAWS)
-@pytest.mark.parametrize("p", [0, 0.0, np.float32(0), 1, 1.0, np.array(1.0)])
-def test_certain_masks(draw, p):
-    assert np.all(draw((50, 50), p, rng=9) == (p == 0))
-
-
-def test_global_random_state_is_left_alone():
-    np.random.seed(0)  # noqa: NPY002
-    before = np.random.get_state()[1].copy()  # noqa: NPY002
-    dropout(np.ones((5, 5)), 0.3)
-    dropout(np.ones((5, 5)), 0.3, rng=1)
-    assert np.array_equal(before, np.random.get_state()[1])  # noqa: NPY002
-
-
 # The layers
 
 
@@ -221,33 +199,6 @@ def test_test_time(layer, x, p):
     result = layer(x, p, training=False)
     np.testing.assert_array_equal(result, x * factor)
     assert not np.shares_memory(result, x)
-
-
-@pytest.mark.parametrize("layer", LAYERS)
-@pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("p", [0, 0.5, 1])
-@pytest.mark.parametrize("dtype", [*FLOATS, np.int8, np.uint64, bool, ">f4"])
-@pytest.mark.parametrize("shape", [(), (0,), (3, 0), (1,), (2, 3)])
-def test_results_are_new_arrays_of_the_right_dtype(layer, training, p, dtype, shape):
-    x = np.ones(shape, dtype)
-    x.flags.writeable = False
-    result = layer(x, p, training, rng=0)
-    assert type(result) is np.ndarray and result.shape == shape
-    assert result.flags.writeable and not np.shares_memory(result, x)
-    assert result.dtype == (x.dtype.newbyteorder("=") if x.dtype.kind == "f" else np.float64)
-
-
-@pytest.mark.parametrize("layer", LAYERS)
-def test_layout_does_not_change_the_result(layer):
-    big = np.random.default_rng(10).normal(size=(6, 8, 10)).astype(np.float32)
-    x = np.ascontiguousarray(big[::2, :, ::-3])
-    expected = layer(x, 0.4, rng=11)
-    for same in (big[::2, :, ::-3], np.asfortranarray(x), x[::-1][::-1], x.transpose().copy().T):
-        assert np.array_equal(layer(same, 0.4, rng=11), expected)
-    row = np.arange(5.0)
-    spread = np.broadcast_to(row, (4, 5))
-    assert np.array_equal(layer(spread, 0.4, rng=11), layer(spread.copy(), 0.4, rng=11))
-    assert np.array_equal(row, np.arange(5.0))
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -296,18 +247,6 @@ def test_moments_over_all_masks(p):
     np.testing.assert_allclose(weights @ (inverted - x) ** 2, x**2 * p / (1 - p), atol=1e-12)
 
 
-def test_backward_is_the_slope_of_forward():
-    rng = np.random.default_rng(13)
-    x, weight, mask = rng.normal(size=(3, 4)), rng.normal(size=(3, 4)), dropout_mask((3, 4), 0.4, 1)
-    slope = np.empty_like(x)
-    for i in np.ndindex(*x.shape):
-        step = np.zeros_like(x)
-        step[i] = 1e-3
-        ahead, behind = (dropout(x + s, 0.4, mask=mask) for s in (step, -step))
-        slope[i] = np.sum(weight * (ahead - behind)) / 2e-3
-    np.testing.assert_allclose(dropout_backward(weight, mask, 0.4), slope, atol=1e-10)
-
-
 @pytest.mark.parametrize("p", [0.0, 0.3, 0.5, 0.9, 1.0])
 def test_forward_and_backward_agree_with_pytorch(p):
     rng = np.random.default_rng(14)
@@ -320,13 +259,6 @@ def test_forward_and_backward_agree_with_pytorch(p):
     output.backward(torch.tensor(grad))
     np.testing.assert_allclose(dropout(x, p, mask=mask), output.detach(), atol=1e-10)
     np.testing.assert_allclose(dropout_backward(grad, mask, p), tensor.grad, atol=1e-10)
-
-
-def test_lists_and_numbers_are_arrays():
-    assert dropout([[1, 2], [3, 4]], 0).tolist() == [[1, 2], [3, 4]]
-    assert dropout(3.0, 0).shape == ()
-    assert dropout(torch.ones(3), 0).tolist() == [1, 1, 1]
-    assert dropout([True, False], 0).dtype == np.float64
 
 
 # What is refused
