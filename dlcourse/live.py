@@ -213,16 +213,16 @@ class Panel(widgets.VBox):
     def _arrange(self, controls: list[widgets.Widget]) -> list[widgets.Widget]:
         """Put the parts into rows; remember them all, to close them one day."""
         look = widgets.HTML(_LOOK + _NAMES, layout={"display": "none"})
-        in_a_row = {"flex_flow": "row wrap", "align_items": "center"}
+        in_a_row = {"flex_flow": "row wrap", "align_items": "center", "max_width": "100%"}
+        self._foot = widgets.HBox(
+            [self._code, self._projector], layout={**in_a_row, "justify_content": "space-between"}
+        )
         rows = [
             widgets.HBox([self._slider, self._buttons], layout=in_a_row),
             widgets.HBox([*controls, self._seed, *self._make_buttons()], layout=in_a_row),
             self._stack,
             self._words,
-            widgets.HBox(
-                [self._code, self._projector],
-                layout={**in_a_row, "justify_content": "space-between", "max_width": "100%"},
-            ),
+            self._foot,
             look,
         ]
         inside = [part for row in rows if isinstance(row, widgets.HBox) for part in row.children]
@@ -400,7 +400,7 @@ class Panel(widgets.VBox):
         self._slider.layout.width = f"{width - _BUTTONS_WIDE * self._large}px"
         # as high as the picture from the start: the page never jumps
         self._stack.layout.min_height = f"{height}px"
-        self._stack.layout.width = f"{width}px"
+        self._stack.layout.width = self._foot.layout.width = f"{width}px"
         (self.add_class if self._large else self.remove_class)("dlcourse-large")
 
     def _calls(self) -> tuple[str, ...]:

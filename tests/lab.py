@@ -49,18 +49,11 @@ def _free_port() -> int:
         return s.getsockname()[1]
 
 
-class Server:
-    """A running JupyterLab: ``address``, ``token``, ``folder`` of the notebooks."""
+class Program:
+    """A running program that answers at ``address``, with a home of its own."""
 
-    def __init__(self, home: Path) -> None:
-        self.folder = home / "work"
-        self.folder.mkdir(parents=True)
-        settings = home / "lab-user-settings" / "@jupyterlab" / "apputils-extension"
-        settings.mkdir(parents=True)
-        quiet = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
-        (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
-        self.port, self.token = _free_port(), secrets.token_hex(16)
-        self.address = f"http://127.0.0.1:{self.port}"
+    def __init__(self, command: list[str], home: Path, port: int, address: str) -> None:
+        self.address = f"http://127.0.0.1:{port}"
         self._log = (home / "server.log").open("wb")
         environment = {
             **os.environ,
@@ -73,31 +66,27 @@ class Server:
             "JUPYTERLAB_WORKSPACES_DIR": str(home / "lab-workspaces"),
         }
         self.process = subprocess.Popen(
-            [
-                *[sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"],
-                *[f"--ServerApp.port={self.port}", "--ServerApp.ip=127.0.0.1"],
-                *[f"--IdentityProvider.token={self.token}", "--LabApp.expose_app_in_browser=True"],
-                "--JupyterNotebookApp.expose_app_in_browser=True",
-                f"--ServerApp.root_dir={self.folder}",
-            ],
+            [sys.executable, "-m", *command],
             env=environment,
             stdout=self._log,
             stderr=subprocess.STDOUT,
         )
-        self._wait_until_it_answers(home / "server.log")
+        self._wait_until_it_answers(f"{self.address}/{address}", home / "server.log")
 
-    def _wait_until_it_answers(self, log: Path, seconds: float = 60) -> None:
+    def _wait_until_it_answers(self, address: str, log: Path, seconds: float = 60) -> None:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             try:
-                urllib.request.urlopen(f"{self.address}/api?token={self.token}", timeout=2).close()
+                urllib.request.urlopen(address, timeout=2).close()
+                return
+            except urllib.error.HTTPError:  # a refusal is an answer
                 return
             except (urllib.error.URLError, OSError):
                 if self.process.poll() is not None:
                     break
                 time.sleep(0.1)
         self.stop()
-        raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-3000:]}")
+        raise RuntimeError(f"the server did not start:\n{log.read_text()[-3000:]}")
 
     def stop(self) -> None:
         """End the server and its kernels."""
@@ -108,6 +97,37 @@ class Server:
             self.process.kill()
             self.process.wait()
         self._log.close()
+
+
+class Server(Program):
+    """A running JupyterLab: ``address``, ``token``, ``folder`` of the notebooks."""
+
+    def __init__(self, home: Path) -> None:
+        self.folder = home / "work"
+        self.folder.mkdir(parents=True)
+        settings = home / "lab-user-settings" / "@jupyterlab" / "apputils-extension"
+        settings.mkdir(parents=True)
+        quiet = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
+        (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
+        self.port, self.token = _free_port(), secrets.token_hex(16)
+        command = [
+            *["jupyterlab", "--no-browser", "--allow-root"],
+            *[f"--ServerApp.port={self.port}", "--ServerApp.ip=127.0.0.1"],
+            f"--ServerApp.root_dir={self.folder}",
+            f"--IdentityProvider.token={self.token}",
+            "--LabApp.expose_app_in_browser=True",
+            "--JupyterNotebookApp.expose_app_in_browser=True",
+        ]
+        super().__init__(command, home, self.port, f"api?token={self.token}")
+
+
+class Voila(Program):
+    """A notebook served as an app."""
+
+    def __init__(self, home: Path, notebook: Path) -> None:
+        port = _free_port()
+        command = ["voila", str(notebook), "--no-browser", f"--port={port}"]
+        super().__init__(command, home, port, "favicon.ico")
 
 
 @contextmanager
