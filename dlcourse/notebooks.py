@@ -9,6 +9,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+LIVE_VIEWS = (WIDGET_VIEW, "text/html")  # beside a picture: what a live page shows in its place
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 
@@ -46,16 +47,18 @@ def tidy(notebook: NotebookNode) -> None:
 
     Without a kernel a widget is a line of text that says it was not found. Where a picture stands
     beside the widget only the picture is kept: it is what a reader sees before the first run. A
-    widget without a picture is a progress bar, and goes. A new run brings both back.
+    widget without a picture is a progress bar, and goes. Of a figure too only the picture is kept:
+    its HTML holds the same picture once more. A new run brings all of them back.
 
     Examples
     --------
-    >>> views = [{WIDGET_VIEW: {}, "image/png": "…"}, {WIDGET_VIEW: {}, "text/plain": "0 %"}]
+    >>> views = [{"text/html": "<img>", "image/png": "…"}, {WIDGET_VIEW: {}, "image/png": "…"}]
+    >>> views += [{WIDGET_VIEW: {}, "text/plain": "0 %"}]
     >>> outputs = [nbformat.v4.new_output("display_data", view) for view in views]
     >>> notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(outputs=outputs)])
     >>> tidy(notebook)
     >>> [list(output.data) for output in notebook.cells[0].outputs]
-    [['image/png']]
+    [['image/png'], ['image/png']]
     """
     notebook.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     for cell in notebook.cells:
@@ -65,7 +68,8 @@ def tidy(notebook: NotebookNode) -> None:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
             if "image/png" in data:
-                data.pop(WIDGET_VIEW, None)
+                for view in LIVE_VIEWS:
+                    data.pop(view, None)
 
 
 def _is_progress(output: NotebookNode) -> bool:

@@ -164,9 +164,9 @@ def _draw_factors(ax: Axes) -> Callable[[float, Numbers], list[Artist]]:
     ax.set(xlim=(-0.03, 1.03), ylim=(0, 13.5), xticks=[0, 0.5, 1], yticks=[1, 5, 10])
     ax.plot(ps, [one.factor for one in curves], color=style.RESCALED, linewidth=2)
     ax.plot(ps, [one.spread for one in curves], color=style.KEPT, linewidth=2)
-    ax.text(0.0, 12.1, "● kept: 1/(1 − p)", **style.text_style(10) | {"color": "#A06A00"})
+    ax.text(0.0, 12.1, "■ kept: 1/(1 − p)", **style.text_style(10) | {"color": style.RESCALED_INK})
     ax.text(0.0, 10.6, "● spread: 1/√(1 − p)", **style.text_style(10) | {"color": style.KEPT})
-    (factor,) = ax.plot([], [], "o", color=style.RESCALED, markersize=9)
+    (factor,) = ax.plot([], [], "s", color=style.RESCALED, markersize=9)
     (spread,) = ax.plot([], [], "o", color=style.KEPT, markersize=9)
 
     def show(p: float, now: Numbers) -> list[Artist]:

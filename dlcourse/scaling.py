@@ -264,7 +264,7 @@ def _key(ax: Axes, rescaled: bool) -> Text:
     def write(x: float, y: float, words: str, colour: str) -> Text:
         return ax.text(x, y, words, transform=ax.transAxes, **style.text_style(10, color=colour))
 
-    orange = "#A36F00"  # dark enough to read
+    orange = style.RESCALED_INK
     write(0.02, 0.965, "kept", style.KEPT)
     write(0.16, 0.965, "□ without dropout", style.WITHOUT)
     if rescaled:

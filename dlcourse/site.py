@@ -179,12 +179,12 @@ def control_text(control: Widget) -> str:
 
 
 def describe_pictures(cell: NotebookNode) -> None:
-    """Give the saved pictures of a cell their size and a text for those who do not see them."""
+    """Give the saved pictures of a cell their size, and words where `figures.show` gave none."""
     for output in cell.outputs:
         if png := output.get("data", {}).get("image/png"):
             width, height = Image.open(io.BytesIO(base64.b64decode(png))).size
             told = {"alt": "Picture drawn by the code above", "width": width, "height": height}
-            output.metadata["image/png"] = told
+            output.metadata["image/png"] = told | output.metadata.get("image/png", {})
 
 
 class _Renderer(IPythonRenderer):

@@ -21,6 +21,7 @@ KEPT = "#0072B2"  # blue: units that are kept
 DROPPED = "#E4E4E4"  # light grey with an outline and a cross: units that are dropped
 OUTLINE = "#8A8A8A"
 RESCALED = "#E69F00"  # orange: what was rescaled
+RESCALED_INK = "#835B00"  # its dark blend, for words: orange ones cannot be read on white
 WITHOUT = "#000000"  # black: without dropout, and theory (thin, dashed)
 INK = "#202020"
 

@@ -22,6 +22,10 @@ def write(path, *sources):
 PANEL = """
 from dlcourse import start_here
 start_here.panel()"""
+FIGURE = """
+from dlcourse import figures
+import matplotlib.pyplot as plt
+figures.show(plt.figure(), "An empty figure, for a test.")"""
 SLOWLY = """
 import time
 for i in range(3):
@@ -32,7 +36,7 @@ for i in range(3):
 def test_two_runs_give_the_same_file_with_the_picture_and_no_widget(tmp_path):
     (tmp_path / "notebooks").mkdir()
     path = tmp_path / "notebooks" / "a.ipynb"
-    write(path, PANEL, SLOWLY)
+    write(path, PANEL, SLOWLY, FIGURE)
     files = []
     for _ in range(2):
         answer = execute(folder=tmp_path)
@@ -40,8 +44,12 @@ def test_two_runs_give_the_same_file_with_the_picture_and_no_widget(tmp_path):
         files.append(path.read_text(encoding="utf-8"))
     assert files[0] == files[1]
     assert WIDGET_VIEW not in files[0]
-    panel, slow = nbformat.reads(files[0], as_version=4).cells
+    panel, slow, figure = nbformat.reads(files[0], as_version=4).cells
     assert "image/png" in panel.outputs[0].data
+    alt = "An empty figure, for a test."
+    (output,) = figure.outputs
+    assert set(output.data) == {"image/png", "text/plain"} and output.data["text/plain"] == alt
+    assert output.metadata == {"image/png": {"alt": alt}}
     assert [output.text for output in slow.outputs] == ["0\n1\n2\n"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 
+import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import nn
 
-from dlcourse import data, overfitting
+from dlcourse import data, figures, overfitting
 from dlcourse.checks import check
 from dlcourse.compare import Difference, mean_interval, paired_difference
 from dlcourse.data import Dataset
@@ -245,9 +246,7 @@ def test_the_cell_for_fashion_mnist_runs_where_it_is_downloaded(monkeypatch, cap
     monkeypatch.setattr(data, "is_downloaded", lambda name: name == "fashion_mnist")
     monkeypatch.setattr(data, "fashion_mnist", made_up)
     drawn_on = []
-    monkeypatch.setattr("matplotlib.pyplot.show", lambda: drawn_on.append(plt.gcf()))
-    import matplotlib.pyplot as plt
-
+    monkeypatch.setattr(figures, "show", lambda figure, alt: drawn_on.append(figure))
     imports, code = code_of("fashion")
     names = {}
     exec(imports, names)
@@ -255,7 +254,7 @@ def test_the_cell_for_fashion_mnist_runs_where_it_is_downloaded(monkeypatch, cap
     assert names["clothes"].gap.shape[:2] == (2, 8)
     assert len(drawn_on) == 1 and len(drawn_on[0].axes) == 3
     assert capsys.readouterr().out == ""
-    plt.close("all")
+    plt.close(drawn_on[0])
 
 
 def test_the_cell_for_fashion_mnist_says_how_to_get_it(monkeypatch, capsys):

@@ -9,7 +9,6 @@ from contextlib import redirect_stdout
 from itertools import product
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pytest
@@ -231,7 +230,6 @@ def run(source, names):
 def after_run_all():
     """The names after "run all", and what each cell printed."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plt, "show", lambda: plt.close("all"))
         patch.setattr(scaling, "panel", lambda: None)
         names = {}
         yield names, {cell: run(source, names) for cell, source in lesson_cells().items()}

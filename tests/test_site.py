@@ -18,6 +18,7 @@ import yaml
 from dlcourse import site
 from dlcourse.film import Camera
 from dlcourse.live import SIZE
+from tests.scenes import units_scene
 from tests.test_notebooks import LESSONS, cells, every_lesson, outputs, panel_cell
 
 ROOT = Path(__file__).parent.parent
@@ -444,6 +445,27 @@ def test_a_page_can_be_read_by_everybody(folder, visit, name):
     least, where = seen.evaluate(CONTRAST)
     assert least >= 4.5, where
     capture(seen, f"{Path(name).stem}-top")
+
+
+@every_lesson
+def test_figures_are_told_to_those_who_do_not_see_them(folder, path):
+    pictures = [output for output in outputs(path) if "image/png" in output.get("data", {})]
+    told = [one.data["text/plain"] for one in pictures if one.output_type == "display_data"]
+    page = Tags((folder / f"{path.stem}.html").read_text(encoding="utf-8"))
+    panel = f"{cells(path)[0].source.splitlines()[0].removeprefix('# ')}: the panel at p = 0.50"
+    assert sorted(page.every("alt", "img")) == sorted([*told, panel])
+
+
+def test_a_picture_without_words_gets_some(tmp_path):
+    data = {"image/png": base64.b64encode(Camera(units_scene, (80, 40)).shoot(0, seed=0)).decode()}
+    cell = nbformat.v4.new_code_cell(outputs=[nbformat.v4.new_output("display_data", data)])
+    path = tmp_path / "a.ipynb"
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# A"), cell]), path
+    )
+    (picture,) = [a for tag, a in Tags(site.read_lesson(path).body).tags if tag == "img"]
+    assert (picture["width"], picture["height"]) == ("80", "40")
+    assert picture["alt"] == "Picture drawn by the code above"
 
 
 def test_titles_tell_pages_apart(folder):

@@ -210,7 +210,7 @@ def draw_map(ax: Axes, means: np.ndarray, best: np.ndarray, as_good: np.ndarray)
         linear = np.array(image.to_rgba(mean)[:3]) ** 2.2
         dark = linear @ (0.2126, 0.7152, 0.0722) < 0.18
         text = style.text_style(10, ha="center", va="center")
-        text["color"] = "white" if dark else style.INK
+        text["color"] = "white" if dark else "black"
         ax.text(column, row, f"{100 * mean:.0f}", **text)
         if best[row, column] or as_good[row, column]:
             wide = 3.0 if best[row, column] else 1.0

@@ -67,10 +67,11 @@ def draw_paths(ax: Axes, paths: np.ndarray) -> None:
     >>> draw_paths(Figure().subplots(), np.ones((5, 8, 4)))
     """
     steps = len(paths) - 1
-    for i, shade in enumerate((style.KEPT, style.KEPT, style.OUTLINE, style.OUTLINE)):
+    looks = [(style.KEPT, "-")] * 2 + [(style.OUTLINE, "--")] * 2
+    for i, (shade, line) in enumerate(looks):
         mean, half = paths[:, :, i].mean(axis=1), half_width(paths[:, :, i], axis=1)
         ax.fill_between(range(steps + 1), mean - half, mean + half, color=shade, alpha=0.25, lw=0)
-        ax.plot(mean, color=shade, linewidth=1.5)
+        ax.plot(mean, color=shade, linewidth=1.5, linestyle=line)
     ends = paths[-1].mean(axis=0)
     names = {"A, B": ends[:2].mean(), "C, D": ends[2:].mean()}
     if abs(ends.max() - ends.min()) < 0.05:

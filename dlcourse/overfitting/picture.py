@@ -31,6 +31,7 @@ from dlcourse.training import Curves
 
 BAND: dict[str, Any] = {"alpha": 0.22, "linewidth": 0}
 TRAINING: dict[str, Any] = {"linewidth": 1.6, "linestyle": (0, (3.5, 1.5))}  # validation: solid
+INKS = {style.RESCALED: style.RESCALED_INK, style.OUTLINE: "#6A6A6A"}  # of words: dark enough to read
 LOWEST = 40  # percent; what lies below is drawn there
 
 
@@ -286,7 +287,7 @@ def draw_epochs(
     ax.fill_between(epochs, mean - error, mean + error, color=colour, **BAND)
     ax.plot(epochs, mean, color=colour, linewidth=linewidth, linestyle=linestyle)
     end = (epochs[-1], mean[-1] + shift)
-    words = style.text_style(10, va="center", color=colour)
+    words = style.text_style(10, va="center", color=INKS.get(colour, colour))
     ax.annotate(label, end, (6, 0), textcoords="offset points", annotation_clip=False, **words)
 
 

@@ -48,7 +48,7 @@ def draw_differences(ax: Axes, result: WalterResult) -> None:
         ax.plot(x, std, color=colour, linewidth=1.5)
         ax.plot(x, result.theory.std[i], "--", color=style.WITHOUT, linewidth=1)
         words = f"p = {p:g}" if p == result.p[-1] else f"{p:g}"
-        ax.text(1.04 * right, std[-1], words, **style.text_style(11, va="center", color=colour))
+        ax.text(1.04 * right, std[-1], words, **style.text_style(11, va="center"))
     ax.set_xlim(0, 1.14 * right)
     style.tidy(ax, "", "N, inputs of the neuron", "output with dropout − without")
 
@@ -120,7 +120,7 @@ def _draw_outputs(
     ax.set_yticks([0, 0.5, 1])
     ax.set_xticks([tick for tick in ax.get_xticks() if low <= tick <= high])
     heights, _, _ = _heights(without, edges, relu)
-    colour, ink = (style.RESCALED, "#9A6A00") if scaled else (style.KEPT, style.KEPT)
+    colour, ink = (style.RESCALED, style.RESCALED_INK) if scaled else (style.KEPT, style.KEPT)
     filled = ax.stairs(np.zeros(40), edges, fill=True, facecolor=colour, alpha=0.75)
     outline = ax.stairs(heights, edges, color=style.WITHOUT, linewidth=1.4)
     end = high - 0.01 * (high - low)
