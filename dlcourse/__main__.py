@@ -34,9 +34,12 @@ def main() -> None:
     chosen.do(chosen)
 
 
-def lessons(chosen: argparse.Namespace) -> list[Path]:
-    """Return the notebooks of the folder notebooks, or end with a sentence if there is none."""
-    paths = sorted(Path("notebooks").glob("*.ipynb"))
+LESSON = "[0-9][0-9]_*.ipynb"
+
+
+def found(chosen: argparse.Namespace, pattern: str = LESSON) -> list[Path]:
+    """Return notebooks of the folder notebooks, or end with a sentence if there is none."""
+    paths = sorted(Path("notebooks").glob(pattern))
     if not paths:
         chosen.parser.error("no notebook named, and none in a folder notebooks here")
     return paths
@@ -46,7 +49,7 @@ def execute(chosen: argparse.Namespace) -> None:
     """Execute notebooks, one after the other."""
     from dlcourse import notebooks
 
-    paths = chosen.notebooks or lessons(chosen)
+    paths = chosen.notebooks or found(chosen, "*.ipynb")
     for path in paths:
         if not path.is_file():
             chosen.parser.error(f"no such notebook: {path}")
@@ -61,7 +64,7 @@ def print_links(chosen: argparse.Namespace) -> None:
     from dlcourse.links import repository, table
 
     try:
-        print(table(repository(chosen.address, chosen.branch), lessons(chosen), chosen.hub))
+        print(table(repository(chosen.address, chosen.branch), found(chosen), chosen.hub))
     except ValueError as error:
         chosen.parser.error(str(error))
 
@@ -71,7 +74,7 @@ def build_site(chosen: argparse.Namespace) -> None:
     from dlcourse import site
 
     try:
-        pages = site.build(lessons(chosen), chosen.folder)
+        pages = site.build(found(chosen), chosen.folder)
     except ValueError as error:
         chosen.parser.error(str(error))
     sizes = [page.stat().st_size / 1e6 for page in pages]

@@ -52,7 +52,7 @@ _LOOK = f"""<style>
 .dlcourse-large {{ --jp-widgets-font-size: 18px; --jp-widgets-inline-height: 34px; }}
 </style>"""
 # Core sliders have no name for a screen reader, and say their position instead of what they show;
-# core images have no text alternative.
+# core images have no text alternative; and Notebook 7 takes a slider's arrow keys for its own.
 _NAMES = """<img src="data:," alt="" onerror="
   const panel = this.closest('.dlcourse-panel');
   const name = () => {
@@ -68,6 +68,12 @@ _NAMES = """<img src="data:," alt="" onerror="
   };
   new MutationObserver(name).observe(panel, {subtree: true, childList: true, characterData: true});
   name();
+  const keep = event => {
+    const handle = event.target.closest('.dlcourse-panel .noUi-handle');
+    if (handle) handle.toggleAttribute(
+      'data-lm-suppress-shortcuts', /^(Arrow|Page|Home|End)/.test(event.key));
+  };
+  if (!window.dlcourse) window.dlcourse = window.addEventListener('keydown', keep, true) || true;
 ">"""
 
 

@@ -31,7 +31,10 @@ from dlcourse.training import Curves
 
 BAND: dict[str, Any] = {"alpha": 0.22, "linewidth": 0}
 TRAINING: dict[str, Any] = {"linewidth": 1.6, "linestyle": (0, (3.5, 1.5))}  # validation: solid
-INKS = {style.RESCALED: style.RESCALED_INK, style.OUTLINE: "#6A6A6A"}  # of words: dark enough to read
+INKS = {
+    style.RESCALED: style.RESCALED_INK,
+    style.OUTLINE: "#6A6A6A",
+}  # of words
 LOWEST = 40  # percent; what lies below is drawn there
 
 
