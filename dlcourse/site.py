@@ -25,7 +25,7 @@ from PIL import Image
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
 
 from dlcourse._validate import quoted
-from dlcourse.film import Camera
+from dlcourse.film import Camera, Picture
 from dlcourse.live import P_LABEL, POSITIONS, SIZE
 
 TITLE = "Dropout, live"
@@ -45,13 +45,21 @@ class Film:
         The call that makes the panel, with ``{p}`` in the place of p.
     controls : tuple of str
         What moves beside p where there is a kernel.
-    pictures : tuple of bytes
-        One PNG for each hundredth of p.
+    pictures : tuple of Picture
+        One for each hundredth of p, and what it says in words.
     """
 
     call: str
     controls: tuple[str, ...]
-    pictures: tuple[bytes, ...]
+    pictures: tuple[Picture, ...]
+
+    @property
+    def first(self) -> str:
+        """The picture that is seen first, as HTML."""
+        return (
+            f'<img src="{data_uri(self.pictures[START].png)}" width="{SIZE[0]}" '
+            f'height="{SIZE[1]}" alt="{escape(told(START, self.pictures[START]))}">'
+        )
 
 
 @dataclass(frozen=True)
@@ -138,7 +146,7 @@ def read_lesson(path: Path) -> Lesson:
             continue
         if match := PANEL_CELL.fullmatch(cell.source.strip()):
             film = shoot(match[1])
-            data = {"text/html": panel_html(title, film)}
+            data = {"text/html": panel_html(film)}
             cell.outputs = [nbformat.v4.new_output("display_data", data)]
         else:
             describe_pictures(cell)
@@ -160,7 +168,7 @@ def shoot(name: str) -> Film:
     controls = tuple(filter(None, map(control_text, panel.children[1].children)))
     panel.close()
     camera = Camera(module.scene, SIZE)
-    pictures = tuple(camera.shoot(i / 100, **settings) for i in range(POSITIONS))
+    pictures = tuple(camera.take(i / 100, **settings) for i in range(POSITIONS))
     return Film(call.replace(f"p={START / 100:g}", "p={p}", 1), controls, pictures)
 
 
@@ -277,17 +285,27 @@ def data_uri(png: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
-def panel_html(title: str, film: Film) -> str:
+def told(index: int, picture: Picture) -> str:
+    """Return the text alternative of a panel's picture.
+
+    Examples
+    --------
+    >>> told(7, Picture(b"", "3 of 64 dropped"))
+    'p = 0.07: 3 of 64 dropped'
+    """
+    return f"p = {index / 100:.2f}: {picture.words}"
+
+
+def panel_html(film: Film) -> str:
     """Return what stands in the place of a panel: p, its picture, and what a kernel adds."""
     call = film.call.replace("{p}", f"{START / 100:g}")
     also = "; ".join(map(escape, film.controls))
     return f"""\
-<div class="film" data-title="{escape(title)}" data-call="{escape(film.call)}">
+<div class="film" data-call="{escape(film.call)}">
 <label><span>{P_LABEL}</span> <output>{START / 100:.2f}</output>
 <input type="range" min="0" max="{POSITIONS - 1}" value="{START}" disabled autocomplete="off"
  aria-label="{P_LABEL}" aria-valuetext="{START / 100:.2f}"></label>
-<div class="wide"><img src="{data_uri(film.pictures[START])}" width="{SIZE[0]}" height="{SIZE[1]}"
- alt="{escape(title)}: the panel at p = {START / 100:.2f}"></div>
+<div class="wide">{film.first}</div>
 <button type="button" aria-pressed="false">Larger picture</button>
 <p>The picture is <code>{escape(call)}</code>. With a kernel also: {also}.
 <b>p moves when this page has loaded and may run its script.</b></p>
@@ -304,7 +322,10 @@ def lesson_page(lesson: Lesson, before: Lesson | None, after: Lesson | None) -> 
     navigation = " ".join(links)
     film = ""
     if lesson.film:
-        pictures = [base64.b64encode(png).decode() for png in lesson.film.pictures]
+        pictures = [
+            (base64.b64encode(picture.png).decode(), told(i, picture))
+            for i, picture in enumerate(lesson.film.pictures)
+        ]
         film = f'<script type="application/json" id="pictures">{json.dumps(pictures)}</script>\n'
         film += f"<script>{SCRIPT}</script>\n"
     return page(
@@ -326,12 +347,7 @@ def index_page(lessons: Sequence[Lesson]) -> str:
 
 def card(lesson: Lesson) -> str:
     """Return a lesson's entry in the index."""
-    picture = ""
-    if lesson.film:
-        picture = (
-            f'<img src="{data_uri(lesson.film.pictures[START])}" width="{SIZE[0]}" '
-            f'height="{SIZE[1]}" alt="The panel at p = {START / 100:.2f}">'
-        )
+    picture = lesson.film.first if lesson.film else ""
     question = f"<p>{escape(lesson.question)}</p>" if lesson.question else ""
     minutes = f'<p class="minutes">{lesson.minutes} minutes</p>' if lesson.minutes else ""
     return (
@@ -379,8 +395,8 @@ for (const film of document.querySelectorAll(".film")) {
     ["input", "output", "img", "button", "code"].map(name => film.querySelector(name));
   const show = () => {
     const p = (slider.value / 100).toFixed(2);
-    picture.src = "data:image/png;base64," + pictures[slider.value];
-    picture.alt = `${film.dataset.title}: the panel at p = ${p}`;
+    picture.src = "data:image/png;base64," + pictures[slider.value][0];
+    picture.alt = pictures[slider.value][1];
     number.value = p;
     slider.setAttribute("aria-valuetext", p);
     call.textContent = film.dataset.call.replace("{p}", slider.value / 100);

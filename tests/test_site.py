@@ -143,7 +143,7 @@ def state(page):
           await picture.decode();
           return [film.querySelector("output").innerText,
                   film.querySelector("input").getAttribute("aria-valuetext"),
-                  picture.alt.match(/ p = (.*)$/)[1],
+                  picture.alt.match(/^p = (.*?): ./)[1],
                   film.querySelector("code").innerText.match(/\\(p=(.*?), /)[1],
                   picture.naturalWidth, picture.src]; }"""
     )
@@ -452,7 +452,11 @@ def test_figures_are_told_to_those_who_do_not_see_them(folder, path):
     pictures = [output for output in outputs(path) if "image/png" in output.get("data", {})]
     told = [one.data["text/plain"] for one in pictures if one.output_type == "display_data"]
     page = Tags((folder / f"{path.stem}.html").read_text(encoding="utf-8"))
-    panel = f"{cells(path)[0].source.splitlines()[0].removeprefix('# ')}: the panel at p = 0.50"
+    (panel,) = [
+        f"p = 0.50: {one.metadata['image/png']['alt']}"
+        for one in pictures
+        if one.output_type == "execute_result"
+    ]
     assert sorted(page.every("alt", "img")) == sorted([*told, panel])
 
 
