@@ -77,4 +77,6 @@ def lesson_rows(path: Path) -> list[Row]:
 
 def rows() -> list[Row]:
     """Measure every lesson."""
-    return [row for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")) for row in lesson_rows(path)]
+    return [
+        row for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")) for row in lesson_rows(path)
+    ]

@@ -153,7 +153,7 @@ def _draw_number(ax: Axes) -> Callable[[NumberDropped, int], list[Artist]]:
         title.set_text(chance if law.sd else f"every mask drops {dropped}")
         line.set_data([dropped, dropped], [0, 1.1])
         text.set_text(f"this mask: {dropped}")
-        text.set_x(min(max(dropped, 13), UNITS - 13))  # stays inside the axes
+        text.set_x(min(max(dropped, 16), UNITS - 16))  # stays inside the axes
         return [steps, line, text, title]
 
     return show
@@ -169,7 +169,7 @@ def _draw_image(ax: Axes, image: np.ndarray, digit: int) -> None:
 def _draw_units(ax: Axes) -> style.Units:
     """Draw the key under the units; return the units, 8 × 8."""
     ax.set(xlim=(-0.5, 7.5), ylim=(9.0, -0.5))
-    places = np.array([-0.1, 2.05, 5.25])
+    places = np.array([-0.1, 1.75, 5.15])
     key = style.Units(ax, places, np.full(3, 8.5), 90)
     key.show(np.array([True, True, False]), style.shades(np.array([1.0, 0.0, 0.0])))
     for x, word in zip(places, ("kept", "kept, but 0", "dropped"), strict=True):

@@ -95,8 +95,8 @@ def equal_pairs(masks: np.ndarray) -> int:
 def scene(figure: Figure, seed: int, units: int, masks: int) -> Show:
     """Draw some masks of a layer, the two chances, and factor and spread."""
     left = figure.add_axes((0.045, 0.2, 0.37, 0.66))
-    middle = figure.add_axes((0.5, 0.265, 0.2, 0.595))
-    right = figure.add_axes((0.785, 0.265, 0.2, 0.595))
+    middle = figure.add_axes((0.49, 0.265, 0.2, 0.595))
+    right = figure.add_axes((0.77, 0.265, 0.205, 0.595))
     show_masks = _draw_masks(left, units, masks)
     show_chances = _draw_chances(middle, units, masks)
     show_factors = _draw_factors(right)
@@ -161,11 +161,13 @@ def _draw_factors(ax: Axes) -> Callable[[float, Numbers], list[Artist]]:
     ps = np.linspace(0, 0.9, 181)
     curves = [numbers(p, 1, 1) for p in ps]
     style.tidy(ax, "the spread grows", "p", "times as large")
-    ax.set(xlim=(-0.03, 1.03), ylim=(0, 13.5), xticks=[0, 0.5, 1], yticks=[1, 5, 10])
+    ax.set(xlim=(-0.03, 1.03), ylim=(0, 14), xticks=[0, 0.5, 1], yticks=[1, 5, 10])
     ax.plot(ps, [one.factor for one in curves], color=style.RESCALED, linewidth=2)
     ax.plot(ps, [one.spread for one in curves], color=style.KEPT, linewidth=2)
-    ax.text(0.0, 12.1, "■ kept: 1/(1 − p)", **style.text_style(10) | {"color": style.RESCALED_INK})
-    ax.text(0.0, 10.6, "● spread: 1/√(1 − p)", **style.text_style(10) | {"color": style.KEPT})
+    ax.text(
+        -0.01, 12.7, "■ kept: 1/(1 − p)", **style.text_style(10) | {"color": style.RESCALED_INK}
+    )
+    ax.text(-0.01, 11.2, "● spread: 1/√(1 − p)", **style.text_style(10) | {"color": style.KEPT})
     (factor,) = ax.plot([], [], "s", color=style.RESCALED, markersize=9)
     (spread,) = ax.plot([], [], "o", color=style.KEPT, markersize=9)
 

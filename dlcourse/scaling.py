@@ -225,7 +225,7 @@ def _bars(ax: Axes, h: np.ndarray, rescaled: bool) -> Callable[[np.ndarray, floa
     title = style.tidy(ax, "", f"{h.size} hidden units, digit 0")
     ax.set_ylabel("activation", **style.text_style(11))
     ax.set_xlim(-0.8, h.size - 0.2)
-    ax.set_ylim(-0.16 * highest, 2.82 * highest)
+    ax.set_ylim(-0.16 * highest, 2.95 * highest)
     ax.set_xticks([])
     goes_on = _key(ax, rescaled)
     kept = PolyCollection([], facecolors=style.KEPT, edgecolors="none")
@@ -265,23 +265,23 @@ def _key(ax: Axes, rescaled: bool) -> Text:
         return ax.text(x, y, words, transform=ax.transAxes, **style.text_style(10, color=colour))
 
     orange = style.RESCALED_INK
-    write(0.02, 0.965, "kept", style.KEPT)
-    write(0.16, 0.965, "□ without dropout", style.WITHOUT)
+    write(0.02, 0.945, "kept", style.KEPT)
+    write(0.175, 0.945, "□ without dropout", style.WITHOUT)
     if rescaled:
-        write(0.02, 0.9, "made longer: × 1/(1 − p)", orange)
-    return write(0.72, 0.9, "", orange)
+        write(0.02, 0.865, "longer: × 1/(1 − p)", orange)
+    return write(0.7, 0.865, "", orange)
 
 
 def _sums(ax: Axes, full: float, colour: str) -> Callable[[Received, str], list[Artist]]:
     """Draw an axes for sums of which ``full`` is the largest without scaling."""
-    title = style.tidy(ax, "", "sum of the 16 activations that the next layer receives")
+    title = style.tidy(ax, "", "what the next layer receives: the sum of 16")
     limit = 2.5 * full
     ax.set_xlim(-0.06 * full, limit)
     ax.set_ylim(0, 1)
     ax.set_yticks([])
-    ax.set_ylabel(f"{MASKS} masks; height means nothing", **style.text_style(10))
+    ax.set_ylabel(f"{MASKS} masks, at any height", **style.text_style(10))
     ax.spines["left"].set_visible(False)
-    heights = 0.14 + 0.56 * (np.arange(MASKS) * 0.618034 % 1)  # evenly spread, always the same
+    heights = 0.14 + 0.54 * (np.arange(MASKS) * 0.618034 % 1)  # evenly spread, always the same
     heights[0] = 0.06
     line: dict[str, Any] = {"linestyle": "none", "markeredgecolor": "none", "color": colour}
     (dots,) = ax.plot([], [], "o", markersize=3.5, **line)
@@ -290,12 +290,12 @@ def _sums(ax: Axes, full: float, colour: str) -> Callable[[Received, str], list[
     (test,) = ax.plot([], [], color=style.WITHOUT, linewidth=2)
     theory: dict[str, Any] = {"color": style.WITHOUT, "linewidth": 1, "linestyle": (0, (4, 2))}
     (spread,) = ax.plot([], [], **theory)
-    (mean,) = ax.plot([], [], "|", color=style.WITHOUT, markersize=12, markeredgewidth=1)
+    (mean,) = ax.plot([], [], "|", color=style.WITHOUT, markersize=10, markeredgewidth=1)
     text = {
         "first": ax.text(0, 0.06, "the mask on the left", **style.text_style(10, va="center")),
         "test": ax.text(0, 0.965, "at test time", **style.text_style(10, va="center")),
-        "theory": ax.text(0, 0.82, "theory: mean ± sd", **style.text_style(10, va="center")),
-        "beyond": ax.text(limit, 0.74, "", **style.text_style(10, va="center", ha="right")),
+        "theory": ax.text(0, 0.82, "theory: ± sd", **style.text_style(10, va="center")),
+        "beyond": ax.text(limit, 0.745, "", **style.text_style(10, va="center", ha="right")),
     }
 
     def beside(name: str, x: float, side: Literal["left", "right"]) -> None:
@@ -306,7 +306,7 @@ def _sums(ax: Axes, full: float, colour: str) -> Callable[[Received, str], list[
     def place_theory(found: Received) -> None:
         high = found.mean + found.sd
         above = found.test - found.mean > 1e-9 or high > 1.6 * full
-        text["theory"].set_y(0.88 if above else 0.82)
+        text["theory"].set_y(0.885 if above else 0.82)
         if found.test - found.mean > 1e-9:  # left of the line of the test value
             beside("theory", min(found.test, max(found.mean + 0.48 * full, 0.88 * full)), "right")
         else:
@@ -320,7 +320,7 @@ def _sums(ax: Axes, full: float, colour: str) -> Callable[[Received, str], list[
         beyond.set_data(np.full(out.sum(), limit), heights[out])
         here = min(sums[0], limit)
         first.set_data([here], heights[:1])
-        beside("first", here, "left" if here < 1.5 * full else "right")
+        beside("first", here, "left" if here < 1.4 * full else "right")
         test.set_data([found.test] * 2, [0.12, 1])
         beside("test", found.test, "left")
         low, high = found.mean - found.sd, found.mean + found.sd

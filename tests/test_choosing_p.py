@@ -394,10 +394,11 @@ STATES = [(32, 300, "hidden"), (8, 100, "both"), (128, 100, "input"), (8, 1000, 
 
 
 @pytest.mark.parametrize(("width", "images", "where"), STATES)
-def test_nothing_is_cut_off_and_no_words_overlap(width, images, where):
+@pytest.mark.parametrize("large", [False, True])
+def test_nothing_is_cut_off_and_no_words_overlap(width, images, where, large):
     ps = [*np.arange(0, 101, 6) / 100, *PS]
     settings = {"seed": 0, "width": width, "images": images, "where": where}
-    for p, _, _, words in legible(picture.scene, ps, **settings):
+    for p, _, _, words in legible(picture.scene, ps, large, **settings):
         (caption,) = [text for text in words if text.startswith(f"p = {p:.2f}")]
         assert "accuracy" in caption
 

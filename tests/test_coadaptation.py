@@ -286,10 +286,11 @@ SETTINGS = list(product((0.2, 0.5, 0.8), coadaptation.LAYERS))
 
 
 @pytest.mark.parametrize(("trained", "layers"), SETTINGS)
-def test_nothing_is_cut_off_and_no_words_overlap(trained, layers):
+@pytest.mark.parametrize("large", [False, True])
+def test_nothing_is_cut_off_and_no_words_overlap(trained, layers, large):
     ps = (*PS, 0.05, 0.2, 0.37, 0.8)
     state = {"seed": 1, "trained": trained, "layers": layers}
-    for p, _, artists, _ in legible(coadaptation.scene, ps, **state):
+    for p, _, artists, _ in legible(coadaptation.scene, ps, large, **state):
         assert artists[-1].get_text().startswith(f"removed with p = {p:.2f}: ")
 
 

@@ -264,9 +264,11 @@ def test_the_doubt_grows_by_a_third_where_most_turned_digits_are_lost():
 
 @pytest.mark.parametrize(("kind", "n"), list(product(ensembles.KINDS, ensembles.SIZES)))
 @pytest.mark.parametrize("seed", [0, 1])
-def test_nothing_is_cut_off_and_no_words_overlap(kind, n, seed):
+@pytest.mark.parametrize("large", [False, True])
+def test_nothing_is_cut_off_and_no_words_overlap(kind, n, seed, large):
     ps = (*PS, 0.2, 0.37)
-    for p, _, artists, _ in legible(ensembles.scene, ps, seed=seed, network=kind, n=n):
+    state = {"seed": seed, "network": kind, "n": n}
+    for p, _, artists, _ in legible(ensembles.scene, ps, large, **state):
         assert artists[-1].get_text().startswith(f"p = {p:.2f}: arithmetic")
 
 

@@ -149,9 +149,20 @@ def test_a_dropped_unit_and_one_that_is_0_look_different():
 
 
 @pytest.mark.parametrize("digit", [0, 9])
-def test_nothing_is_cut_off_and_no_words_overlap(digit):
-    for p, _, _, words in legible(masks.scene, np.arange(101) / 100, seed=0, digit=digit):
+@pytest.mark.parametrize("large", [False, True])
+def test_nothing_is_cut_off_and_no_words_overlap(digit, large):
+    for p, figure, _, words in legible(
+        masks.scene, np.arange(101) / 100, large, seed=0, digit=digit
+    ):
         assert f"this mask: {(~dropout_mask(64, p, rng=0)).sum()}" in words
+        # The discs of the key are apart from the words beside them.
+        _, ax, _ = figure.axes
+        key = ax.collections[0]
+        radius = (key.get_sizes()[0] ** 0.5 + key.get_linewidths()[0]) / 2 * figure.dpi / 72
+        for x, y in ax.transData.transform(key.get_offsets()):
+            for text, box in words.items():
+                beside = max(box.x0 - x, x - box.x1)
+                assert beside > radius or not box.y0 < y < box.y1, (text, x, y)
 
 
 # --- The panel -------------------------------------------------------------------------------

@@ -138,10 +138,12 @@ def test_the_swap_is_seen_on_another_draw_of_images_and_wrong_labels():
 
 
 @pytest.mark.parametrize(("wrong", "images"), STATES)
-def test_nothing_is_cut_off_and_no_words_overlap(wrong, images):
+@pytest.mark.parametrize("large", [False, True])
+def test_nothing_is_cut_off_and_no_words_overlap(wrong, images, large):
     found = overfitting.trained(0, wrong, images)
+    state = {"seed": 0, "wrong": wrong, "images": images}
     for p, _, artists, words in legible(
-        overfitting.scene, np.arange(0, 101, 5) / 100, seed=0, wrong=wrong, images=images
+        overfitting.scene, np.arange(0, 101, 5) / 100, large, **state
     ):
         i = overfitting.nearest(p)
         said = overfitting.in_points(mean_interval(found.test_accuracy[i, :, -1]))

@@ -386,10 +386,12 @@ def test_every_draw_can_be_learned(seed):
 
 @pytest.mark.parametrize("model", regulariser.MODELS)
 @pytest.mark.parametrize("scale", regulariser.SCALES)
-def test_nothing_is_cut_off_and_no_words_overlap(model, scale):
+@pytest.mark.parametrize("large", [False, True])
+def test_nothing_is_cut_off_and_no_words_overlap(model, scale, large):
     for seed in (0, 1):
+        state = {"seed": seed, "model": model, "scale": scale}
         for p, _, artists, _ in legible(
-            regulariser.scene, np.arange(0, 101, 5) / 100, seed=seed, model=model, scale=scale
+            regulariser.scene, np.arange(0, 101, 5) / 100, large, **state
         ):
             assert artists[-1].get_text().startswith(f"p = {p:.2f}: weights ")
 

@@ -7,9 +7,11 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 from scipy.stats import kstest
 
-from dlcourse import dropout, dropout_mask, relatives
+from dlcourse import dropout, dropout_mask, live, relatives
 from dlcourse.checks import check
 from dlcourse.relatives import (
     RELATIVES,
@@ -419,22 +421,44 @@ def test_raising_p_drops_more_and_moves_smoothly():
 # --- The picture and the panel ---------------------------------------------------------------
 
 
+def tiles(figure):
+    """Return the places of the small images of a picture, in pixels."""
+    corners = [image.get_extent() for image in figure.images]
+    return [Bbox.from_extents(x0, y0, x1, y1) for x0, x1, y0, y1 in corners]
+
+
 @pytest.mark.parametrize("shown", SHOWN)
-def test_the_picture_says_what_is_kept(shown):
+@pytest.mark.parametrize("large", [False, True])
+def test_the_picture_says_what_is_kept(shown, large):
     x = relatives.example(shown)
-    for p, _, _, words in legible(relatives.scene, np.arange(101) / 100, seed=0, shown=shown):
+    ps = np.arange(0, 101, 5 if large else 1) / 100
+    for p, figure, _, words in legible(relatives.scene, ps, large, seed=0, shown=shown):
+        for tile in tiles(figure):
+            touching = [text for text, box in words.items() if box.overlaps(tile)]
+            assert not touching, (p, touching)
         mean, spread = relatives.moments("dropout", x, p)
         assert mean == pytest.approx(x.mean() if p < 1 else 0, abs=1e-12)
         gone = (~dropout_mask(x.shape, p, rng=0)).sum()
-        assert f"{gone} of {x.size} → 0" in words
+        assert f"{gone} of {x.size} to 0" in words
         if 0 < p < 1:
             number = f"{spread:.2f}" if spread < 9.995 else f"{spread:.1f}"
-            assert f"spread {x.std():.2f} → {number}" in words
+            assert f"spread {x.std():.2f}→{number}" in words
         if p == 0.5:
-            assert f"{gone} of {x.size} → −0.78" in words
+            assert f"{gone} to −0.78" in words
             assert ("spread 1.00, kept" in words) == (shown == "normal")
         if p == 1:
             assert "needs p below 1" in words
+
+
+@pytest.mark.parametrize("shown", SHOWN)
+def test_the_tiles_grow_with_the_picture(shown):
+    width, height = live.SIZE
+    figures = [Figure((width / 100, height / 100), dpi=dpi) for dpi in (100, 130)]
+    for figure in figures:
+        relatives.scene(figure, seed=0, shown=shown)
+    ordinary, finer = ([box.extents for box in tiles(figure)] for figure in figures)
+    # 144 pixels for 145.6, as each of 8 or 16 values in a row has whole ones.
+    np.testing.assert_allclose(finer, 1.3 * np.array(ordinary), atol=2.5)
 
 
 def test_the_inputs_are_what_the_lesson_says():

@@ -251,9 +251,10 @@ def test_larger_p_drops_the_same_units_and_more():
 
 
 @pytest.mark.parametrize("units", UNITS)
-def test_no_text_is_cut_off_and_no_two_overlap(units):
+@pytest.mark.parametrize("large", [False, True])
+def test_no_text_is_cut_off_and_no_two_overlap(units, large):
     ps = (0, 0.01, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.99, 1)
-    for *_, words in legible(start_here.scene, ps, seed=0, units=units):
+    for *_, words in legible(start_here.scene, ps, large, seed=0, units=units):
         assert len(words) > 6
 
 

@@ -35,8 +35,8 @@ RING: dict[str, Any] = {
 def scene(figure: Figure, seed: int, width: int, images: int, where: str) -> Show:
     """Draw accuracy against p, and the learning curves of the networks with the nearest p."""
     found = networks(width, images, where, seed)
-    show_ps = _against_p(figure.add_axes((0.095, 0.26, 0.385, 0.6)), found)
-    show_curves = _curves(figure.add_axes((0.595, 0.26, 0.385, 0.6)), found)
+    show_ps = _against_p(figure.add_axes((0.105, 0.26, 0.38, 0.6)), found)
+    show_curves = _curves(figure.add_axes((0.6, 0.26, 0.38, 0.6)), found)
     caption = style.caption(figure)
 
     def show(p: float) -> list[Artist]:
@@ -83,7 +83,7 @@ def _against_p(ax: Axes, found: Sweep) -> Callable[[float, int], list[Artist]]:
     ax.set(xlim=(-0.02, 1.02), xticks=[0, 0.5, 1])
     _accuracies(ax)
     _key(ax, "validation images (band: 95 % interval)", VALIDATION, 1.15)
-    _key(ax, "training images, one label in five is wrong", TRAINING, 1.08)
+    _key(ax, "training images, 1 label in 5 wrong", TRAINING, 1.08)
     middle = [found.at(i) for i in range(len(PS))]
     low, high = _shown([one.low for one in middle]), _shown([one.high for one in middle])
     ax.fill_between(PS, low, high, color=style.KEPT, alpha=0.25, linewidth=0)
@@ -110,9 +110,9 @@ def _curves(ax: Axes, found: Sweep) -> Callable[[int], list[Artist]]:
     _accuracies(ax)
     ax.set_xticks([0, epochs[-1] // 2, epochs[-1]])
     ax.set_xticklabels(["0", f"{epochs[-1] // 2}", f"{epochs[-1]}"])
-    _key(ax, "validation at this p", VALIDATION, 1.15)
-    _key(ax, "training at this p", TRAINING, 1.08)
-    _key(ax, "validation, p = 0", PLAIN, 1.15, 0.55)
+    _key(ax, "validation", VALIDATION, 1.15)
+    _key(ax, "training", TRAINING, 1.08)
+    _key(ax, "validation, p = 0", PLAIN, 1.15, 0.44)
     mean, half = curves.test_accuracy.mean(axis=1), half_width(curves.test_accuracy, axis=1)
     low, high, middle = _shown(mean - half), _shown(mean + half), _shown(mean)
     training = _shown(curves.train_accuracy.mean(axis=1))
@@ -157,8 +157,8 @@ def _shown(accuracy: Any) -> np.ndarray:
 def _key(ax: Axes, words: str, line: dict[str, Any], y: float, x: float = 0.02) -> None:
     """Draw a piece of a line and what it stands for, at a height in data and an x in the axes."""
     trans = ax.get_yaxis_transform()
-    ax.plot([x, x + 0.07], [y, y], transform=trans, **line)
-    ax.text(x + 0.09, y, words, transform=trans, **style.text_style(10, va="center"))
+    ax.plot([x, x + 0.1], [y, y], transform=trans, **line)
+    ax.text(x + 0.115, y, words, transform=trans, **style.text_style(10, va="center"))
 
 
 # --- static figures

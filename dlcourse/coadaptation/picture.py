@@ -106,7 +106,7 @@ def _curves(ax: Axes, trained: float, layers: str) -> Callable[..., list[Artist]
     """Draw both curves; return what shows the two accuracies of one draw as dots."""
     title = style.tidy(ax, "", "p, probability of removing a unit", "test accuracy")
     ax.set(xlim=(-0.02, 1.02), ylim=(0, 1.04))
-    ax.set_xticks([0, 0.25, 0.5, 0.75, 1])
+    ax.set_xticks([0, 0.5, 1])
     ax.set_yticks([0, 0.5, 1])
     dots = []
     for row, t in enumerate((0.0, trained)):

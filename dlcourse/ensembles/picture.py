@@ -38,8 +38,8 @@ def scene(figure: Figure, seed: int, network: str, n: int) -> Show:
     """Draw all members of a net with three averages, and the gaps to weight scaling over p."""
     net = draw_network(network, n, seed)
     given = members(net)
-    show_members = _members(figure.add_axes((0.165, 0.255, 0.44, 0.6)), net, given)
-    show_gaps = _gaps(figure.add_axes((0.71, 0.255, 0.275, 0.6)), net)
+    show_members = _members(figure.add_axes((0.185, 0.255, 0.42, 0.6)), net, given)
+    show_gaps = _gaps(figure.add_axes((0.71, 0.255, 0.265, 0.6)), net)
     caption = style.caption(figure)
 
     def show(p: float) -> list[Artist]:
@@ -138,9 +138,9 @@ def _gaps(ax: Axes, net: Network) -> Any:
         line = {k: v for k, v in LINES[name].items() if k != "markersize"}
         line["color"] = COLOURS[name]
         ax.plot(ps, gap, **line)
-        ax.plot([0.03, 0.13], [y, y], transform=ax.transAxes, **line)
+        ax.plot([0.02, 0.12], [y, y], transform=ax.transAxes, **line)
         ax.text(
-            0.16, y, f"of the {name}", transform=ax.transAxes, **style.text_style(10, va="center")
+            0.155, y, f"of the {name}", transform=ax.transAxes, **style.text_style(10, va="center")
         )
         size = LINES[name]["markersize"]
         (dot,) = ax.plot([], [], "o", color=COLOURS[name], markersize=size, clip_on=False)

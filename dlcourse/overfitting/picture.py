@@ -31,10 +31,8 @@ from dlcourse.training import Curves
 
 BAND: dict[str, Any] = {"alpha": 0.22, "linewidth": 0}
 TRAINING: dict[str, Any] = {"linewidth": 1.6, "linestyle": (0, (3.5, 1.5))}  # validation: solid
-INKS = {
-    style.RESCALED: style.RESCALED_INK,
-    style.OUTLINE: "#6A6A6A",
-}  # of words
+INKS = {style.RESCALED: style.RESCALED_INK, style.OUTLINE: "#6A6A6A"}  # of words
+CEILING: dict[str, Any] = {"linewidth": 1.2, "linestyle": ":"}
 LOWEST = 40  # percent; what lies below is drawn there
 
 
@@ -69,8 +67,8 @@ def in_points(interval: Interval) -> str:
 def scene(figure: Figure, seed: int, wrong: float, images: int) -> Show:
     """Draw the curves of the networks of one p over the epochs, and what became of every p."""
     found = trained(seed, wrong, images)
-    show_epochs = _draw_one_p(figure.add_axes((0.09, 0.235, 0.32, 0.64)), found, wrong)
-    show_place = _draw_every_p(figure.add_axes((0.652, 0.235, 0.333, 0.64)), found, wrong)
+    show_epochs = _draw_one_p(figure.add_axes((0.1, 0.235, 0.285, 0.64)), found, wrong)
+    show_place = _draw_every_p(figure.add_axes((0.66, 0.235, 0.325, 0.64)), found, wrong)
     caption = style.caption(figure)
     captions = [_caption(found, i) for i in range(len(PS))]
 
@@ -119,7 +117,14 @@ def _ceiling(ax: Axes, wrong: float) -> None:
     """Draw what a network scores on the training labels that gets every image right."""
     if wrong:
         right = 100 * (1 - wrong)
-        ax.axhline(right, color=style.WITHOUT, linewidth=1.2, linestyle=":", zorder=1)
+        ax.axhline(right, color=style.WITHOUT, zorder=1, **CEILING)
+
+
+def _key(ax: Axes, words: str, x: float, y: float, **line: Any) -> None:
+    """Draw a piece of a line and what it stands for; x is a place in the axes, y one in data."""
+    place = ax.get_yaxis_transform()
+    ax.plot([x + 0.01, x + 0.08], [y, y], transform=place, solid_capstyle="butt", **line)
+    ax.text(x + 0.1, y, words, transform=place, **style.text_style(10, va="center"))
 
 
 def _draw_one_p(ax: Axes, found: Curves, wrong: float) -> Any:
@@ -196,11 +201,11 @@ def _draw_every_p(ax: Axes, found: Curves, wrong: float) -> Any:
     line_of: dict[str, Any] = {"color": style.KEPT, "clip_on": False}  # whole dots at the edge
     ax.plot(PS, _shown(test.mean(axis=1)), "o-", linewidth=2, markersize=4, **line_of)
     ax.plot(PS, _shown(train.mean(axis=1)), **line_of, **TRAINING)
-    left = "solid: validation", "dashed: training"
-    right = "band: 95 % interval", "dotted: right labels" if wrong else ""
-    for x, column in ((0.0, left), (0.47, right)):
-        for y, words in zip((119, 112.5), column, strict=True):
-            ax.text(x, y, words, **style.text_style(10, va="center"))
+    _key(ax, "validation", 0, 118.5, color=style.KEPT, linewidth=2)
+    _key(ax, "training", 0.54, 118.5, color=style.KEPT, **TRAINING)
+    _key(ax, "95 % interval", 0, 111.5, color=style.KEPT, alpha=BAND["alpha"], linewidth=8)
+    if wrong:
+        _key(ax, "right labels", 0.54, 111.5, color=style.WITHOUT, **CEILING)
     (line,) = ax.plot([], [], color=style.INK, linewidth=2.5, solid_capstyle="butt")
     (dots,) = ax.plot([], [], "o", color=style.INK, markersize=7, clip_on=False)
 

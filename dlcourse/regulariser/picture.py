@@ -68,7 +68,7 @@ def _weights(ax: Axes, found: Path) -> Any:
     ax.axhline(0, color=style.OUTLINE, linewidth=0.8)
     dots = []
     for x, name, colour, w, ridge in zip(
-        (0.02, 0.17, 0.54, 0.69),
+        (0.02, 0.155, 0.54, 0.69),
         NAMES,
         COLOURS,
         paths.T,
@@ -77,9 +77,8 @@ def _weights(ax: Axes, found: Path) -> Any:
     ):
         ax.plot(PS, ridge, color=colour, linewidth=1.2, linestyle=(0, (4, 3)))
         ax.plot(PS, w, color=colour, linewidth=2.4)
-        ax.plot(
-            [x + 0.01, x + 0.06], [0.94, 0.94], transform=ax.transAxes, color=colour, linewidth=4
-        )
+        line: dict[str, Any] = {"color": colour, "linewidth": 4, "solid_capstyle": "butt"}
+        ax.plot([x + 0.01, x + 0.06], [0.94, 0.94], transform=ax.transAxes, **line)
         place = style.text_style(10, va="center")
         ax.text(x + 0.075, 0.94, name, transform=ax.transAxes, **place)
         (dot,) = ax.plot([], [], "o", color=colour, markersize=8, markeredgecolor="white")

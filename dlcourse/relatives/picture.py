@@ -24,7 +24,7 @@ from dlcourse.relatives.noise import (
 from dlcourse.relatives.tiles import KEEPS, WORDS, Tile, number
 
 INPUTS = {"a digit": "digit", "four feature maps": "maps", "normal units": "normal"}
-COLUMNS, ROWS = (12, 290, 568), (218, 62)
+COLUMNS, ROWS = (10, 285, 560), (218, 62)
 
 
 @lru_cache
@@ -145,7 +145,7 @@ def scene(figure: Figure, seed: int, shown: str) -> Show:
     names = "dropout", "Gaussian dropout", "alpha dropout", "channel dropout: whole maps"
     for tile, name in zip(moving, (*names, "DropConnect: weights of a blur"), strict=True):
         tile.name.set_text(name)
-    key = "blue above 0, black below, × dropped"
+    key = "blue > 0, black < 0, × dropped"
     figure.text(0.988, 0.935, key, **style.text_style(10, ha="right", va="bottom"))
     title = figure.text(0.012, 0.935, "", **style.text_style(12, ha="left", va="bottom"))
     caption = style.caption(figure)
@@ -160,11 +160,11 @@ def scene(figure: Figure, seed: int, shown: str) -> Show:
 
     def show(p: float) -> list[Artist]:
         kept = dropout_mask(x.shape, p, rng=seed)
-        count, dropped_to = f"{(~kept).sum()} of {kept.size}", alpha_constants(p)[2]
+        gone, dropped_to = (~kept).sum(), alpha_constants(p)[2]
         by_dropout, by_gaussian, by_alpha, by_channel, by_weights = moving
 
         by_dropout.show(dropout(x, p, mask=kept), ~kept)
-        by_dropout.tell(f"{count} → 0", before, moved("dropout", p))
+        by_dropout.tell(f"{gone} of {kept.size} to 0", before, moved("dropout", p))
         if p < 1:
             by_gaussian.show(gaussian_dropout(x, p, noise=noise))
             by_gaussian.tell("noise, none to 0", before, moved("Gaussian dropout", p))
@@ -172,12 +172,12 @@ def scene(figure: Figure, seed: int, shown: str) -> Show:
             by_gaussian.show(np.zeros(x.shape), np.ones(x.shape, bool))
             by_gaussian.tell("needs p below 1")
         by_alpha.show(alpha_dropout(x, p, mask=kept), ~kept)
-        by_alpha.tell(f"{count} → {number(dropped_to)}", before, moved("alpha dropout", p))
+        by_alpha.tell(f"{gone} to {number(dropped_to)}", before, moved("alpha dropout", p))
 
         maps = dropout_mask(x.shape[:2], p, rng=np.random.default_rng([seed, 5]))
-        gone = np.broadcast_to(~maps[..., None, None], x.shape)
-        by_channel.show(channel_dropout(x, p, mask=maps), gone)
-        by_channel.tell(f"{(~maps).sum()} of {maps.size} → 0", before, moved("channel dropout", p))
+        maps_gone = np.broadcast_to(~maps[..., None, None], x.shape)
+        by_channel.show(channel_dropout(x, p, mask=maps), maps_gone)
+        by_channel.tell(f"{(~maps).sum()} of {maps.size} to 0", before, moved("channel dropout", p))
 
         weights, weights_gone = _dropped_weights(layer, len(flat), p, seed)
         by_weights.show((weights @ flat[..., None])[..., 0].reshape(x.shape))
@@ -201,7 +201,7 @@ def _dropped_weights(
     kept = dropout_mask((examples, int(there.sum())), p, rng=draws)
     weights = np.zeros((examples, *layer.shape))
     weights[:, there] = dropout(np.broadcast_to(layer[there], kept.shape), p, mask=kept)
-    return weights, f"{(~kept).sum()} of {kept.size} → 0"
+    return weights, f"{(~kept).sum()} of {kept.size} to 0"
 
 
 def _finding(p: float, before: tuple[float, float], after: tuple[float, float]) -> str:
@@ -212,7 +212,7 @@ def _finding(p: float, before: tuple[float, float], after: tuple[float, float]) 
         return "p = 1: nothing comes through"
     if all(alpha_keeps):
         return "only alpha dropout keeps the mean and the spread of these"
-    return "alpha dropout moves the mean too, the others only the spread"
+    return "alpha dropout moves the mean too, others only the spread"
 
 
 def _numbers(p: float) -> str:

@@ -10,24 +10,31 @@ from matplotlib.image import FigureImage
 
 from dlcourse import style
 
-SIDE = 112  # of a tile, in pixels
+SIDE = 112  # of a tile, in pixels of an ordinary picture
 KEEPS = 1e-9  # a mean or spread that moves by less is kept
 WORDS = "mean", "spread"
 
 
 class Tile:
-    """An image of 112 × 112 pixels, its name above it and three lines beside it."""
+    """An image of 112 × 112 pixels, its name above it and three lines beside it.
+
+    Where a figure has more pixels to the inch, the image has more as well.
+    """
 
     def __init__(self, figure: Figure, left: int, bottom: int, maps: int, limit: float) -> None:
-        width, height = figure.get_size_inches() * figure.dpi
+        width, height = figure.get_size_inches() * style.DPI
+        finer = figure.dpi / style.DPI
         self._grid = 1 if maps == 1 else 2  # maps in a row
         self._limit = limit
-        self._block = SIDE // (8 * self._grid)
-        self._crosses = np.tile(_cross(self._block), (SIDE // self._block,) * 2)
+        self._block = int(finer * SIDE) // (8 * self._grid)
+        self._crosses = np.tile(_cross(self._block), (8 * self._grid,) * 2)
         self._image: FigureImage = figure.figimage(
-            np.zeros((SIDE, SIDE, 3), np.uint8), left, bottom, origin="upper"
+            np.zeros((*self._crosses.shape, 3), np.uint8),
+            round(finer * left),
+            round(finer * bottom),
+            origin="upper",
         )
-        x, top = (left + SIDE + 8) / width, bottom + SIDE
+        x, top = (left + SIDE + 6) / width, bottom + SIDE
         above = style.text_style(11, ha="left", va="bottom")
         self.name = figure.text(left / width, (top + 4) / height, "", **above)
         beside = style.text_style(10, ha="left", va="top")
@@ -63,7 +70,7 @@ class Tile:
             self.lines[2].set_text("")
             return
         for line, word, was, now in zip(self.lines[1:], WORDS, before, after, strict=True):
-            moved = ", kept" if abs(now - was) < KEEPS else f" → {number(now)}"
+            moved = ", kept" if abs(now - was) < KEEPS else f"→{number(now)}"
             line.set_text(f"{word} {number(was)}{moved}")
 
     def _spread(self, values: np.ndarray) -> np.ndarray:
@@ -79,14 +86,16 @@ def _cross(block: int) -> np.ndarray:
     row, column = np.indices((block, block))
     inner = max(2, block // 4)
     inside = (np.minimum(row, column) >= inner) & (np.maximum(row, column) < block - inner)
-    return ((row == column) | (row + column == block - 1)) & inside
+    near = np.minimum(abs(row - column), abs(row + column - block + 1))
+    return (near <= block // 16) & inside
 
 
 def _frame(pixels: np.ndarray, grid: int) -> None:
     """Draw a thin frame around the tile, and white lines between its maps."""
     if grid > 1:
-        pixels[SIDE // 2 - 1 : SIDE // 2 + 1] = 255
-        pixels[:, SIDE // 2 - 1 : SIDE // 2 + 1] = 255
+        middle = len(pixels) // 2
+        pixels[middle - 1 : middle + 1] = 255
+        pixels[:, middle - 1 : middle + 1] = 255
     grey = np.round(255 * np.array(to_rgb(style.OUTLINE))).astype(np.uint8)
     pixels[[0, -1]] = grey
     pixels[:, [0, -1]] = grey

@@ -88,8 +88,8 @@ def draw_spreads(ax: Axes, unscaled: WalterResult, inverted: WalterResult) -> No
 
 def scene(figure: Figure, seed: int, fan_in: int, weight_mean: float, output: str) -> Show:
     """Draw the outputs with and without dropout, and what of them is kept."""
-    left = figure.add_axes((0.07, 0.26, 0.41, 0.62))
-    right = figure.add_axes((0.54, 0.16, 0.44, 0.72))
+    left = figure.add_axes((0.085, 0.26, 0.385, 0.62))
+    right = figure.add_axes((0.517, 0.16, 0.468, 0.72))
     scaled, relu = output.startswith("inverted"), output.endswith("ReLU")
     draws = draw(np.random.default_rng(seed), SIMULATIONS, np.array([fan_in]), weight_mean)
     without = draws.output(0.0)[0]
@@ -118,6 +118,7 @@ def _draw_outputs(
     title = style.tidy(ax, "", "output of the neuron", "how often (peak = 1)")
     ax.set(xlim=(low, high), ylim=(0, 1.45))
     ax.set_yticks([0, 0.5, 1])
+    ax.tick_params(axis="x", pad=6)  # clear of the 0 of the other axis
     ax.set_xticks([tick for tick in ax.get_xticks() if low <= tick <= high])
     heights, _, _ = _heights(without, edges, relu)
     colour, ink = (style.RESCALED, style.RESCALED_INK) if scaled else (style.KEPT, style.KEPT)
@@ -156,7 +157,7 @@ def _heights(outputs: np.ndarray, edges: np.ndarray, relu: bool) -> tuple[np.nda
 def _draw_ratios(ax: Axes) -> Callable[[tuple[Ratio, Ratio, Ratio]], list[Artist]]:
     """Draw three gauges from 0 to 2.5 with 1 marked; return what shows three ratios."""
     title = style.blank(ax)
-    ax.set(xlim=(0, 2.55), ylim=(-0.42, 3.0))
+    ax.set(xlim=(0, 2.52), ylim=(-0.42, 3.0))
     rows = np.array([2.25, 1.25, 0.25])
     bars = ax.barh(rows, [1, 1, 1], height=0.36, color=style.KEPT)
     ax.barh(rows, 2.5, height=0.36, color="none", edgecolor=style.OUTLINE, linewidth=0.8)
