@@ -470,7 +470,7 @@ def test_panel_trains_and_has_no_history():
     [
         ({"p": 50}, ValueError, "p must be a probability in [0, 1], got 50"),
         ({"p": 0.123}, ValueError, "p moves in steps of 0.01 in a panel, got 0.123"),
-        ({"seed": -1}, ValueError, "seed must be an integer of 0 or more, got -1"),
+        ({"seed": -1}, ValueError, "seed must be an int >= 0, got -1"),
         ({"width": 64}, ValueError, "width must be one of [8, 32, 128], got 64"),
         ({"width": 8.0}, ValueError, "width must be one of [8, 32, 128], got '8.0'"),
         ({"images": 200}, ValueError, "training images must be one of [100, 300, 1000], got 200"),

@@ -334,7 +334,7 @@ def test_panel_shows_the_same_picture_however_it_got_there():
     [
         ({"p": 50}, "p must be a probability in [0, 1], got 50"),
         ({"p": 0.123}, "p moves in steps of 0.01 in a panel, got 0.123"),
-        ({"seed": -1}, "seed must be an integer of 0 or more, got -1"),
+        ({"seed": -1}, "seed must be an int >= 0, got -1"),
         ({"trained": 0.3}, "p of training must be one of [0.2, 0.5, 0.8], got 0.3"),
         ({"layers": "third"}, "remove from must be one of ['both', 'first', 'second']"),
     ],

@@ -304,7 +304,7 @@ def test_panel_shows_the_same_picture_however_it_got_there():
     [
         ({"p": 50}, ValueError, "p must be a probability in [0, 1], got 50"),
         ({"p": 0.123}, ValueError, "p moves in steps of 0.01 in a panel, got 0.123"),
-        ({"seed": -1}, ValueError, "seed must be an integer of 0 or more, got -1"),
+        ({"seed": -1}, ValueError, "seed must be an int >= 0, got -1"),
         ({"n": 5}, ValueError, "n, units must be one of [4, 8, 12], got 5"),
         ({"n": 4.0}, ValueError, "n, units must be one of [4, 8, 12], got '4.0'"),
         ({"n": 20}, ValueError, "that would be 1,048,576 masks"),

@@ -176,10 +176,10 @@ def test_panel_shows_the_same_picture_however_it_got_there():
         ({"p": 50}, ValueError, "p must be a probability in [0, 1], got 50"),
         ({"p": 0.123}, ValueError, "p moves in steps of 0.01 in a panel, got 0.123"),
         ({"p": "half"}, TypeError, "p must be"),
-        ({"seed": -1}, ValueError, "seed must be an integer of 0 or more, got -1"),
-        ({"digit": 10}, ValueError, "digit must be an integer from 0 to 9, got 10"),
-        ({"digit": 3.0}, ValueError, "digit must be an integer from 0 to 9, got 3.0"),
-        ({"digit": "three"}, ValueError, "digit must be an integer from 0 to 9, got 'three'"),
+        ({"seed": -1}, ValueError, "seed must be an int >= 0, got -1"),
+        ({"digit": 10}, ValueError, "digit must be an int from 0 to 9, got 10"),
+        ({"digit": 3.0}, TypeError, "digit must be an int from 0 to 9, got 3.0"),
+        ({"digit": "three"}, TypeError, "digit must be an int from 0 to 9, got 'three'"),
     ],
 )
 def test_panel_refuses_bad_values(arguments, error, message):

@@ -224,8 +224,8 @@ def test_panel_shows_the_same_picture_however_it_got_there():
     [
         ({"p": 50}, ValueError, "p must be a probability in [0, 1], got 50"),
         ({"p": 0.123}, ValueError, "p moves in steps of 0.01 in a panel, got 0.123"),
-        ({"seed": -1}, ValueError, "seed must be an integer of 0 or more, got -1"),
-        ({"seed": 0.5}, ValueError, "seed must be an integer of 0 or more, got 0.5"),
+        ({"seed": -1}, ValueError, "seed must be an int >= 0, got -1"),
+        ({"seed": 0.5}, TypeError, "seed must be an int >= 0, got 0.5"),
         ({"wrong": 20}, ValueError, "wrong labels must be one of [0.0, 0.2, 0.4], got 20"),
         ({"wrong": False}, ValueError, "wrong labels must be one of [0.0, 0.2, 0.4], got 'False'"),
         ({"images": 500}, ValueError, "training images must be one of [300, 1000], got 500"),

@@ -415,7 +415,7 @@ def test_a_picture_does_not_depend_on_what_was_shown_before():
         ({"units": 5}, r"units must be one of \[4, 8, 16\], got 5"),
         ({"masks": 0}, r"masks must be one of \[2, 5, 10\], got 0"),
         ({"p": 50}, "p must be a probability"),
-        ({"seed": -1}, "seed must be an integer"),
+        ({"seed": -1}, "seed must be an int >= 0, got -1"),
     ],
 )
 def test_the_panel_refuses_what_it_cannot_show(arguments, words):

@@ -385,7 +385,7 @@ def test_rng_and_draws_are_not_given_together(layer, given):
         (lambda: relatives.example("cat"), ValueError, "shown must be one of"),
         (lambda: relatives.panel(p=50), ValueError, "p must be a probability in [0, 1], got 50"),
         (lambda: relatives.panel(p=0.123), ValueError, "steps of 0.01 in a panel, got 0.123"),
-        (lambda: relatives.panel(seed=-1), ValueError, "seed must be an integer of 0 or more"),
+        (lambda: relatives.panel(seed=-1), ValueError, "seed must be an int >= 0"),
         (lambda: relatives.panel(shown="cat"), ValueError, "input must be one of"),
     ],
 )

@@ -203,7 +203,7 @@ BAD_PANELS = [
     ({"kind": "invertd"}, ValueError, "kind must be one of inverted, vanilla, unscaled, got"),
     ({"p": 1.5}, ValueError, "p must be a probability in [0, 1], got 1.5"),
     ({"p": 0.123}, ValueError, "p moves in steps of 0.01 in a panel, got 0.123"),
-    ({"seed": -1}, ValueError, "seed must be an integer of 0 or more, got -1"),
+    ({"seed": -1}, ValueError, "seed must be an int >= 0, got -1"),
 ]
 
 

@@ -289,7 +289,7 @@ def test_panel_shows_the_same_picture_however_it_got_there():
     ("arguments", "message"),
     [
         ({"p": 50}, "p must be a probability in [0, 1], got 50"),
-        ({"seed": -1}, "seed must be an integer of 0 or more, got -1"),
+        ({"seed": -1}, "seed must be an int >= 0, got -1"),
         ({"fan_in": 11}, "N must be one of [10, 30, 100, 300, 1000], got 11"),
         ({"weight_mean": 2}, "weight mean must be one of [0.0, 0.1, 0.5], got 2"),
         ({"output": "scaled"}, "got 'scaled'"),
