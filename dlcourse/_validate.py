@@ -257,6 +257,67 @@ def layer_sizes(sizes: Any) -> tuple[int, ...]:
     return result
 
 
+def instance(value: Any, kind: type, name: str, what: str) -> Any:
+    """Return `value` if it is of this kind; `what` says which that is.
+
+    Raises
+    ------
+    TypeError
+        If it is not.
+
+    Examples
+    --------
+    >>> instance("digits", dict, "data", "a dict")
+    Traceback (most recent call last):
+    ...
+    TypeError: data must be a dict, got 'digits'
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be {what}, got {quoted(value)}")
+    return value
+
+
+def function(value: Any, name: str) -> Any:
+    """Return `value` if it can be called.
+
+    Raises
+    ------
+    TypeError
+        If it cannot.
+
+    Examples
+    --------
+    >>> function(3, "progress")
+    Traceback (most recent call last):
+    ...
+    TypeError: progress must be callable, got 3
+    """
+    if not callable(value):
+        raise TypeError(f"{name} must be callable, got {quoted(value)}")
+    return value
+
+
+def table(x: Any, name: str, axes: str) -> np.ndarray:
+    """Return `x` as an array of floats with two axes, which `axes` names.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it holds no real numbers, or has not two axes.
+
+    Examples
+    --------
+    >>> table([1.0, 2.0], "logits", "(rows, classes)")
+    Traceback (most recent call last):
+    ...
+    ValueError: logits must be an array (rows, classes), got shape (2,): [1.0, 2.0]
+    """
+    array = real_array(x, name)
+    if array.ndim != 2:
+        raise ValueError(f"{name} must be an array {axes}, got shape {array.shape}: {quoted(x)}")
+    return array
+
+
 def labels(y: Any, rows: int, classes: int) -> np.ndarray:
     """Return `y` as an int array that holds one class for every row.
 
@@ -311,6 +372,30 @@ def positive(value: Any, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, numbers_but_bool):
         raise TypeError(rule)
     if not 0 < value <= np.finfo(np.float64).max:
+        raise ValueError(rule)
+    return float(value)
+
+
+def not_negative(value: Any, name: str) -> float:
+    """Return `value` as a float if it is a finite number >= 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not.
+
+    Examples
+    --------
+    >>> not_negative(-0.1, "weight_decay")
+    Traceback (most recent call last):
+    ...
+    ValueError: weight_decay must be a number >= 0, got -0.1
+    """
+    numbers_but_bool = int | float | np.integer | np.floating
+    rule = f"{name} must be a number >= 0, got {quoted(value)}"
+    if isinstance(value, bool) or not isinstance(value, numbers_but_bool):
+        raise TypeError(rule)
+    if not 0 <= value <= np.finfo(np.float64).max:
         raise ValueError(rule)
     return float(value)
 

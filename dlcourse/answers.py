@@ -19,6 +19,7 @@ import copy
 import dis
 import functools
 import inspect
+import io
 import random
 import reprlib
 import sys
@@ -32,7 +33,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dlcourse._validate import quoted
+from dlcourse._validate import integer, quoted
+from dlcourse.time_limit import given_up
+
+MOST = 1_000_000  # values in a list or range; an exercise asks for some thousands
 
 
 class Slip(Exception):
@@ -58,6 +62,7 @@ def as_array(
     array([1., 2.])
     """
     refuse_dots(value, "replace the ...")
+    _refuse_unwieldy(value, who)
     if value is None:
         raise Slip(f"{who} None" + (": is a return missing?" if "returned" in who else ""))
     if shape is not None:
@@ -77,6 +82,17 @@ def as_array(
         where = f"an array with nan or inf in {bad} of {found.size} places"
         raise Slip(f"{who} {where if found.ndim else found}")
     return np.array(found, dtype=float)
+
+
+def precision(value: Any, usual: float = 1e-5) -> float:
+    """Return the relative error to allow for: the usual one, but 4e-3 for numbers in float16.
+
+    >>> precision(np.ones(3)), precision(np.ones(3, np.float16))
+    (1e-05, 0.004)
+    """
+    if isinstance(value, tuple | list):
+        value = next(iter(value), None)
+    return 4e-3 if str(getattr(value, "dtype", "")).endswith("float16") else usual
 
 
 def call(function: Any, /, **arguments: Any) -> Any:
@@ -112,12 +128,15 @@ def call(function: Any, /, **arguments: Any) -> Any:
         try:
             result = function(*args, **kwargs)
         except (Exception, SystemExit) as error:
+            if given_up():  # it was stopped
+                raise
             reached = [frame.f_lasti for frame, _ in _own_frames(error, function)]
             failures.append((reached, _failure(function, error, given)))
             if not isinstance(error, TypeError | AttributeError | RuntimeError):
                 break
         else:
             _refuse_unwritten(function, result)
+            _refuse_unwieldy(result, returned_by(function))
             if changed := [name for name in given if _changed(before[name], given[name])]:
                 x = changed[0]
                 copies = f"`{x} * 2` makes one, `{x} *= 2` does not"
@@ -149,6 +168,7 @@ def fixed_randomness(seed: int = 0) -> Iterator[np.random.Generator]:
     ...     a == (random.random(), float(rng.random()))
     True
     """
+    seed = integer(seed, "seed", 0, 2**32 - 1)
     torch = sys.modules.get("torch")
     python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
     torch_state = torch.get_rng_state() if torch else None
@@ -159,10 +179,68 @@ def fixed_randomness(seed: int = 0) -> Iterator[np.random.Generator]:
     try:
         yield np.random.default_rng(seed)
     finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)  # noqa: NPY002
-        if torch:
-            torch.set_rng_state(torch_state)
+        if not given_up():  # else `check` has put them back long ago, and the notebook runs on
+            random.setstate(python_state)
+            np.random.set_state(numpy_state)  # noqa: NPY002
+            if torch:
+                torch.set_rng_state(torch_state)
+
+
+@contextmanager
+def same_settings() -> Iterator[None]:
+    """Put back what holds for the whole kernel and answers have been seen to set.
+
+    Python's recursion limit, PyTorch's default dtype and its number of threads, which belongs to
+    the thread as well; NumPy's errstate belongs to the context in which an answer runs.
+
+    >>> import sys
+    >>> before = sys.getrecursionlimit()
+    >>> with same_settings():
+    ...     sys.setrecursionlimit(before + 1)
+    >>> sys.getrecursionlimit() == before
+    True
+    """
+    torch, depth = sys.modules.get("torch"), sys.getrecursionlimit()
+    if torch:
+        dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(depth)
+        if torch and torch.get_default_dtype() != dtype:
+            torch.set_default_dtype(dtype)
+        if torch and torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+
+
+class FirstLines(io.TextIOBase):
+    """A stream that passes on the first characters only: an endless loop may print for ever.
+
+    >>> import sys
+    >>> _ = FirstLines(sys.stdout, 7).write("many words")
+    many wo ... (the rest that was printed is left out)
+    """
+
+    def __init__(self, to: Any, limit: int = 1000) -> None:
+        super().__init__()
+        self._to, self._left = to, limit
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Pass on what is still allowed."""
+        if self._left > 0:
+            self._to.write(text[: self._left])
+            if len(text) > self._left:
+                self._to.write(" ... (the rest that was printed is left out)\n")
+        self._left -= len(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush the stream behind."""
+        self._to.flush()
 
 
 def _versions(arguments: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -263,6 +341,14 @@ def _refuse_unwritten(function: Any, result: Any) -> None:
             raise Unfinished(f"{name_of(function)} is still empty")
 
 
+def _refuse_unwieldy(value: Any, who: str) -> None:
+    """Refuse what would fill the memory as an array, and numbers of two digits."""
+    if isinstance(value, list | tuple | range) and len(value) > MOST:
+        raise Slip(f"{who} a {type(value).__name__} of more than {MOST:,} values")
+    if str(getattr(value, "dtype", "")) == "torch.bfloat16" and (value != value.round()).any():
+        raise Slip(f"{who} bfloat16 numbers, which have 2 digits, too few to check: use float32")
+
+
 def has_placeholder(function: Any) -> bool:
     """Tell ``mask = ...`` and ``return ...`` from an index such as ``x[..., 0]``."""
     code = _code(function)
@@ -276,7 +362,10 @@ def has_placeholder(function: Any) -> bool:
 
 
 def _code(function: Any) -> Any:
-    return getattr(inspect.unwrap(_whole(function)), "__code__", None)
+    try:
+        return getattr(inspect.unwrap(_whole(function)), "__code__", None)
+    except Exception:  # an object that raises when it is looked at, or that wraps itself
+        return None
 
 
 def _whole(function: Any) -> Any:
@@ -293,9 +382,15 @@ def _own_frames(error: BaseException, function: Any) -> list[tuple[FrameType, in
 def raised(error: BaseException, answer: Any) -> str:
     """Say who raised what, and in which line of the learner's cell."""
     who = name_of(answer) if callable(answer) else "checking the answer"
-    own, words = _own_frames(error, answer), one_line(error)
-    where = f" (line {own[-1][1]})" if own else ""
-    return f"{who} raised {type(error).__name__}{': ' if words else ''}{words}{where}"
+    words = one_line(error)
+    told = f"{type(error).__name__}{': ' if words else ''}{words}"
+    return f"{who} raised {told}{line_in(error, answer)}"
+
+
+def line_in(error: BaseException | None, answer: Any) -> str:
+    """Return the line of the learner's cell that failed, as it ends a sentence, or nothing."""
+    own = _own_frames(error, answer) if error is not None else []
+    return f" (line {own[-1][1]})" if own else ""
 
 
 def one_line(text: object) -> str:
@@ -308,7 +403,10 @@ def one_line(text: object) -> str:
 
 def name_of(function: Any) -> str:
     """Return what a sentence calls the function."""
-    name = getattr(_whole(function), "__name__", type(function).__name__)
+    try:
+        name = getattr(_whole(function), "__name__", type(function).__name__)
+    except Exception:  # an object that raises when it is looked at
+        name = type(function).__name__
     return "your function" if name == "<lambda>" else str(name)
 
 
@@ -321,8 +419,8 @@ def describe(value: Any) -> str:
     if callable(value):
         name = name_of(value)
         return "a function" if name == "your function" else f"the function {name}"
-    if isinstance(value, tuple):
-        return f"a tuple of {len(value)}"
+    if isinstance(value, tuple | range) or (isinstance(value, list) and len(value) > MOST):
+        return f"a {type(value).__name__} of {len(value)}"
     if isinstance(value, np.generic):
         value = value.item()
     try:

@@ -9,28 +9,39 @@ values; `dlcourse.dropout_checks` has those for masks, dropout and its gradient;
 
 from __future__ import annotations
 
+import math
+import numbers
+import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dlcourse._validate import not_negative, quoted, real_array
 from dlcourse.answers import (
+    FirstLines,
     Slip,
     Unfinished,
     as_array,
     describe,
     fixed_randomness,
     has_placeholder,
+    line_in,
     name_of,
     one_line,
+    precision,
     raised,
     refuse_dots,
+    same_settings,
 )
+from dlcourse.time_limit import TimeIsUp, run_limited
 
 
 @dataclass(frozen=True, repr=False)
@@ -80,7 +91,9 @@ class Expectation:
 def check(name: str, answer: Any, expectation: Callable[[Any], str | None]) -> Verdict:
     """Hold an answer against what is expected of it, and say what was found in one line.
 
-    Whatever the answer does, the notebook runs on, and its random numbers are left as they were.
+    Whatever the answer does, the notebook runs on, and its random numbers and settings are left
+    as they were. An answer that has not ended after `dlcourse.time_limit.TIME_LIMIT` seconds is
+    stopped; an interrupt by the learner interrupts. Of what it prints the first lines are shown.
 
     Parameters
     ----------
@@ -109,16 +122,16 @@ def check(name: str, answer: Any, expectation: Callable[[Any], str | None]) -> V
     if not callable(expectation):
         raise TypeError(f"expectation must be callable, such as number(512), got {expectation!r}")
     try:
-        with fixed_randomness(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # no news to a learner
-            refuse_dots(answer, "replace the ...")
-            slip = expectation(answer)
-    except Unfinished as todo:
-        return Verdict(name, "unfinished", one_line(todo))
-    except Slip as found:
-        slip = str(found)
-    except (Exception, SystemExit) as error:  # an expectation may call or compare it directly
-        slip = raised(error, answer)
+        with fixed_randomness(), same_settings(), redirect_stdout(FirstLines(sys.stdout)):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # no news to a learner
+                slip, error = run_limited(partial(_slip, answer, expectation))
+    except TimeIsUp as late:
+        return Verdict(name, "wrong", _too_long(answer, late))
+    if isinstance(error, Unfinished):
+        return Verdict(name, "unfinished", one_line(error))
+    if error is not None:
+        slip = str(error) if isinstance(error, Slip) else raised(error, answer)
     if slip is not None and not isinstance(slip, str):
         raise TypeError(f"expectation must return None or the slip in words, got {slip!r}")
     if slip is None:
@@ -126,6 +139,20 @@ def check(name: str, answer: Any, expectation: Callable[[Any], str | None]) -> V
     if has_placeholder(answer):
         return Verdict(name, "unfinished", f"replace the ... in {name_of(answer)}")
     return Verdict(name, "wrong", one_line(slip))
+
+
+def _slip(answer: Any, expectation: Callable[[Any], str | None]) -> str | None:
+    with same_settings():  # those of this thread
+        refuse_dots(answer, "replace the ...")
+        return expectation(answer)
+
+
+def _too_long(answer: Any, late: TimeIsUp) -> str:
+    who = name_of(answer) if callable(answer) else "checking the answer"
+    where = line_in(late.__cause__, answer)
+    if late.stopped:
+        return f"{who} was {late}{where}: does its loop end?"
+    return f"{who} was {late} and cannot be stopped: restart the kernel. Does its loop end?"
 
 
 def number(
@@ -146,8 +173,9 @@ def number(
 
     Raises
     ------
-    ValueError
-        If a slip lies within the tolerance of the expected number.
+    TypeError, ValueError
+        If expected is no finite number, a tolerance is negative, or a slip lies within the
+        tolerance of the expected number.
 
     Examples
     --------
@@ -158,6 +186,12 @@ def number(
     >>> check("1.2", 500, dropped), check("1.2", 700, dropped)
     (1.2 not yet: 500 is near: is it from one draw?, 1.2 not yet: 700 is too large)
     """
+    for value, what in ((atol, "atol"), (rtol, "rtol")):
+        not_negative(value, what)
+    if not isinstance(expected, numbers.Real) or isinstance(expected, bool):
+        raise TypeError(f"expected must be a number, got {quoted(expected)}")
+    if isinstance(expected, float) and not math.isfinite(expected):
+        raise ValueError(f"expected must be a finite number, got {quoted(expected)}")
     goal = _exact(expected)
     named = {_exact(value): words for value, words in (slips or {}).items()}
 
@@ -202,11 +236,13 @@ def array(
     >>> check("1.3", [0.7, 0.5], mean)
     1.3 not yet: 1 of 2 values is off, the first at (1,): 0.5
     """
-    goal = np.asarray(expected, dtype=float)
+    for value, what in ((atol, "atol"), (rtol, "rtol")):
+        not_negative(value, what)
+    goal = real_array(expected, "expected").astype(float)
 
     def slip(answer: Any) -> str | None:
         values = as_array(answer, goal.shape)
-        off = ~np.isclose(values, goal, atol=atol, rtol=rtol)
+        off = ~np.isclose(values, goal, atol=atol, rtol=precision(answer, rtol))
         if not off.any():
             return None
         for wrong, words in slips:

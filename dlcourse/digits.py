@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from dlcourse import _validate as check
 from dlcourse import data
 from dlcourse.data import Dataset
 from dlcourse.network import ThreeLayerNet
@@ -45,6 +46,11 @@ def train(
     lr : float, the learning rate
     rng : None, int seed or numpy.random.Generator, for the order and the masks
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what it must be; the message quotes it.
+
     Examples
     --------
     >>> data, net = load(), ThreeLayerNet((64, 32, 32, 10), p=0.0, rng=0)
@@ -52,7 +58,11 @@ def train(
     >>> accuracy(net, data.X_test, data.y_test) > 0.8
     True
     """
-    rng = np.random.default_rng(rng)
+    check.instance(net, ThreeLayerNet, "net", "a ThreeLayerNet")
+    X = check.table(X, "X", "(examples, inputs)")
+    y = check.labels(y, len(X), net.sizes[-1])
+    epochs, rows = check.integer(epochs, "epochs", 1), check.integer(rows, "rows", 1)
+    lr, rng = check.positive(lr, "lr"), check.generator(rng)
     for _ in range(epochs):
         order = rng.permutation(len(X))
         for start in range(0, len(X), rows):
@@ -68,6 +78,8 @@ def accuracy(net: ThreeLayerNet, X: np.ndarray, y: np.ndarray) -> float:
     >>> accuracy(ThreeLayerNet((2, 3, 3, 1), rng=0), np.ones((4, 2)), np.zeros(4, int))
     1.0
     """
+    check.instance(net, ThreeLayerNet, "net", "a ThreeLayerNet")
+    y = check.labels(y, len(X), net.sizes[-1])
     return float((net.predict(X).argmax(axis=1) == y).mean())
 
 
@@ -84,7 +96,8 @@ def trained_network(
     >>> accuracy(trained_network(), data.X_test, data.y_test) > 0.9
     True
     """
-    return copy.deepcopy(_trained(hidden, p, kind, epochs))
+    check.integer(hidden, "hidden", 1)
+    return copy.deepcopy(_trained(hidden, check.probability(p), kind, epochs))
 
 
 @lru_cache

@@ -130,6 +130,8 @@ def train_grid(
     hidden, chosen = check.widths(hidden), _seeds(seeds)
     settings = _settings(ps, len(hidden))
     check_labels(data, check.integer(classes, "classes", 1))
+    if progress is not None:
+        check.function(progress, "progress")
     checked_device(device)
     task = (data, hidden, settings, plan, check.flag(paired, "paired"), classes, device)
     many = max(1, NETWORKS_AT_ONCE // len(settings))

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 import nbformat
 
-from dlcourse._validate import quoted
+from dlcourse._validate import instance, quoted
 
 ADDRESS = re.compile(r"https://github\.com/([\w-]+)/([\w.-]+?)(?:\.git)?/?", re.ASCII)
 # What git refuses in the name of a branch, and what would break a table of links.
@@ -71,7 +71,7 @@ def repository(address: str, branch: str = "main") -> Repository:
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If the address is not that of a repository, or the branch has a name that git refuses.
 
     Examples
@@ -83,6 +83,8 @@ def repository(address: str, branch: str = "main") -> Repository:
     ...
     ValueError: the address must be https://github.com/ORG/REPO, got 'https://github.com/ORG'
     """
+    instance(address, str, "the address", "https://github.com/ORG/REPO")
+    instance(branch, str, "the branch", "the name of a branch")
     match = ADDRESS.fullmatch(address)
     if match is None or match[2] in (".", ".."):
         likely = re.search(r"github\.com[/:]([\w-]+)/([\w.-]+?)(?:\.git)?(?:/|$)", address, re.A)

@@ -20,11 +20,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ipywidgets as widgets
-import numpy as np
 from IPython import get_ipython
 
 from dlcourse import projector
-from dlcourse._validate import probability, quoted
+from dlcourse._validate import integer, probability
 from dlcourse.film import Camera, Picture, Scene, pixels, shoot_text
 
 POSITIONS = 101
@@ -96,19 +95,6 @@ def slider_index(p: float) -> int:
     return index
 
 
-def _integer(name: str, value: Any, low: int, high: int | None = None) -> int:
-    """Return ``value`` as an int if it is one in the range, else raise ValueError."""
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | np.integer)
-        or value < low
-        or (high is not None and value > high)
-    ):
-        span = f"from {low} to {high}" if high is not None else f"of {low} or more"
-        raise ValueError(f"{name} must be an integer {span}, got {quoted(value)}")
-    return int(value)
-
-
 class Panel(widgets.VBox):
     """Controls above one picture, drawn by matplotlib, that follows p at once.
 
@@ -164,7 +150,7 @@ class Panel(widgets.VBox):
         size: tuple[int, int] = SIZE,
     ) -> None:
         index = slider_index(p)
-        seed = _integer("seed", seed, 0, MOST_SEED)
+        seed = integer(seed, "seed", 0, MOST_SEED)
         if taken := {"figure", "large", "p", "seed"} & set(controls or {}):
             raise ValueError(f"a control must not be named {' or '.join(sorted(taken))}")
         self._seed = widgets.BoundedIntText(
@@ -542,16 +528,16 @@ def whole_number(label: str, low: int, high: int, value: int) -> widgets.IntSlid
     Raises
     ------
     ValueError
-        If ``value`` is no integer in that range.
+        If ``value`` is no integer in that range (TypeError where it is no integer at all).
 
     Examples
     --------
     >>> whole_number("digit", 0, 9, 12)
     Traceback (most recent call last):
-    ValueError: digit must be an integer from 0 to 9, got 12
+    ValueError: digit must be an int from 0 to 9, got 12
     """
     return widgets.IntSlider(
-        value=_integer(label, value, low, high),
+        value=integer(value, label, low, high),
         min=low,
         max=high,
         description=f"{label} ({low}–{high})",

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from scipy.stats import binom
 
 from dlcourse import digits, live, style
-from dlcourse._validate import probability
+from dlcourse._validate import integer, probability
 from dlcourse.answers import fixed_randomness
 from dlcourse.checks import Expectation, number
 from dlcourse.dropout_checks import CALLS, FACTORS, PS, result, signed, training_slip
@@ -51,6 +51,7 @@ def example(digit: int) -> Example:
     >>> bool(10 < inactive < 54)
     True
     """
+    digit = integer(digit, "digit", 0, 9)
     data = digits.load()
     rows = data.X_test[data.y_test == digit][:1]
     _, cache = digits.trained_network(UNITS).forward(rows, training=False)
@@ -83,7 +84,7 @@ def number_dropped(n: int, p: float) -> NumberDropped:
     Raises
     ------
     TypeError, ValueError
-        If p is no probability; the message quotes it.
+        If n is no int >= 0, or p no probability; the message quotes it.
 
     Notes
     -----
@@ -96,7 +97,7 @@ def number_dropped(n: int, p: float) -> NumberDropped:
     >>> half.mean, half.sd
     (512.0, 16.0)
     """
-    p = probability(p)
+    n, p = integer(n, "n", 0), probability(p)
     pmf = binom.pmf(np.arange(n + 1), n, p)
     return NumberDropped(n * p, (n * p * (1 - p)) ** 0.5, pmf)
 

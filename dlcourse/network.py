@@ -274,6 +274,11 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     -------
     array (rows, classes); each row sums to 1
 
+    Raises
+    ------
+    TypeError, ValueError
+        If logits is no such array.
+
     Notes
     -----
     Bishop 2006, Pattern Recognition and Machine Learning, equation 4.104.
@@ -283,6 +288,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     >>> softmax(np.array([[1000.0, 1000.0]]))
     array([[0.5, 0.5]])
     """
+    logits = check.table(logits, "logits", "(rows, classes)")
     # The largest logit is subtracted so that exp does not overflow; the ratio stays the same.
     e = np.exp(logits - logits.max(axis=1, keepdims=True))
     return e / e.sum(axis=1, keepdims=True)
@@ -304,7 +310,7 @@ def softmax_cross_entropy(logits: np.ndarray, y: Any) -> tuple[float, np.ndarray
     Raises
     ------
     TypeError, ValueError
-        If y is not one class in range for every row.
+        If logits is no such array, or y is not one class in range for every row.
 
     Notes
     -----
@@ -316,6 +322,7 @@ def softmax_cross_entropy(logits: np.ndarray, y: Any) -> tuple[float, np.ndarray
     >>> round(loss, 4), d_logits
     (0.6931, array([[ 0.5, -0.5]]))
     """
+    logits = check.table(logits, "logits", "(rows, classes)")
     rows, classes = logits.shape
     y = check.labels(y, rows, classes)
     shifted = logits - logits.max(axis=1, keepdims=True)

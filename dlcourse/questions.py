@@ -16,8 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dlcourse import live, style
-from dlcourse._validate import probability
-from dlcourse.answers import Slip, as_array, describe
+from dlcourse._validate import integer, probability, quoted
+from dlcourse.answers import Slip, as_array, describe, precision
 from dlcourse.checks import Expectation
 from dlcourse.film import Show
 from dlcourse.functional import dropout_mask
@@ -58,7 +58,7 @@ def numbers(p: float, units: int, masks: int) -> Numbers:
     Raises
     ------
     TypeError, ValueError
-        If p is no probability; the message quotes it.
+        If p is no probability, or a number is no int >= 1; the message quotes it.
 
     Notes
     -----
@@ -71,7 +71,7 @@ def numbers(p: float, units: int, masks: int) -> Numbers:
     >>> fifth.factor, round(fifth.never, 5)
     (1.25, 0.00032)
     """
-    p = probability(p)
+    p, units, masks = probability(p), integer(units, "units", 1), integer(masks, "masks", 1)
     factor = 1 / (1 - p) if p < 1 else inf
     equal = (p**2 + (1 - p) ** 2) ** units
     return Numbers(units * p, (units * p * (1 - p)) ** 0.5, factor, factor**0.5, equal, p**masks)
@@ -85,6 +85,8 @@ def equal_pairs(masks: np.ndarray) -> int:
     >>> equal_pairs(np.array([[True, False], [True, True], [True, False]]))
     1
     """
+    if np.ndim(masks) != 2:
+        raise ValueError(f"masks must be an array with a mask in each row, got {quoted(masks)}")
     _, counts = np.unique(masks, axis=0, return_counts=True)
     return int((counts * (counts - 1) // 2).sum())
 
@@ -256,8 +258,9 @@ _MEANS_KEEPING = np.array([True, True, False, True])
 
 def _recipe_slip(answer: Any) -> str | None:
     values = as_array(answer, (4,))
-    swapped = np.isclose(values, 1 - _DROPPING)
-    if (right := np.isclose(values, _DROPPING)).all():
+    rtol = precision(answer)
+    swapped = np.isclose(values, 1 - _DROPPING, rtol)
+    if (right := np.isclose(values, _DROPPING, rtol)).all():
         return None
     i = int(np.flatnonzero(~right)[0])
     recipe = f"recipe {'ABCD'[i]}: {values[i]:g}"

@@ -118,11 +118,17 @@ def activations(units: int = UNITS) -> np.ndarray:
     -------
     array of float, shape (units,)
 
+    Raises
+    ------
+    TypeError, ValueError
+        If units is no such int; the message quotes it.
+
     Examples
     --------
     >>> activations(3).shape
     (3,)
     """
+    units = check.integer(units, "units", 1, 64)
     image = digits.load().X_test[IMAGE]
     _, cache = digits.trained_network().forward(image[None], training=False)
     h = cache.h2[0]

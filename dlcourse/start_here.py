@@ -19,8 +19,9 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from dlcourse._validate import quoted
-from dlcourse.answers import Slip, as_array, call, returned_by
+from dlcourse._validate import integer, probability, quoted
+from dlcourse._validate import seed as check_seed
+from dlcourse.answers import Slip, as_array, call, precision, returned_by
 from dlcourse.checks import Expectation, number
 from dlcourse.functional import dropout_mask
 
@@ -233,7 +234,7 @@ def draw(units: int, p: float, seed: int) -> Draw:
     Raises
     ------
     TypeError, ValueError
-        As `dlcourse.dropout_mask` does.
+        If units is no int >= 1, p no probability, or seed no int >= 0; the message quotes it.
 
     Notes
     -----
@@ -245,7 +246,8 @@ def draw(units: int, p: float, seed: int) -> Draw:
     >>> one.dropped, one.fraction, one.spread
     (48, 0.48, 0.05)
     """
-    return Draw(dropout_mask(units, p, rng=seed), p)
+    units, p = integer(units, "units", 1), probability(p)
+    return Draw(dropout_mask(units, p, rng=check_seed(seed)), p)
 
 
 # --- what is drawn
@@ -441,19 +443,21 @@ def _to_p_slip(answer: Any) -> str | None:
     """Try one keep and then several; return None if each becomes 1 − keep, else the slip."""
     several = np.array([0.0, 0.3, 0.8, 1.0])
     who = f"for one number, {returned_by(answer)}"
-    found = as_array(call(answer, keep=0.3), (), who)
-    if slip := _to_p_words(np.array(0.3), found):
+    got = call(answer, keep=0.3)
+    found, atol = as_array(got, (), who), precision(got, 1e-6)
+    if slip := _to_p_words(np.array(0.3), found, atol):
         return slip
     try:
-        found = as_array(call(answer, keep=several), several.shape, returned_by(answer))
+        got = call(answer, keep=several)
+        found, atol = as_array(got, several.shape, returned_by(answer)), precision(got, 1e-6)
     except Slip as found_out:
         raise Slip(f"works for one number, but not for an array: {found_out}") from found_out
-    return _to_p_words(several, found)
+    return _to_p_words(several, found, atol)
 
 
-def _to_p_words(keep: np.ndarray, found: np.ndarray) -> str | None:
+def _to_p_words(keep: np.ndarray, found: np.ndarray, atol: float) -> str | None:
     """Say which slip turned keep into what was found, or None if it is 1 − keep."""
-    off = np.flatnonzero(~np.isclose(found, 1 - keep, rtol=0, atol=1e-6))
+    off = np.flatnonzero(~np.isclose(found, 1 - keep, rtol=0, atol=atol))
     if not off.size:
         return None
     slips = [
@@ -463,11 +467,11 @@ def _to_p_words(keep: np.ndarray, found: np.ndarray) -> str | None:
         (np.round(1 - keep), "rounded to a whole number, expected a probability"),
     ]
     for wrong, words in slips:
-        if np.allclose(found, wrong, rtol=0, atol=1e-6):
+        if np.allclose(found, wrong, rtol=0, atol=atol):
             return words
     with np.errstate(divide="ignore"):
         inverse = np.where(keep > 0, 1 / keep, found)
-    if np.allclose(found, inverse, rtol=0, atol=1e-6):
+    if np.allclose(found, inverse, rtol=0, atol=atol):
         return "1/keep is the factor for the survivors, expected the probability of dropping"
     one = keep.flat[off[0]]
     return f"keep = {one:g} became {found.flat[off[0]]:g}, expected {1 - one:g}"

@@ -9,7 +9,7 @@ import copy
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import joblib
 import numpy as np
@@ -134,16 +134,21 @@ def train(
     True
     """
     plan = Plan(epochs, batch_size, lr, momentum, weight_decay, max_norm)
+    check.instance(model, nn.Module, "model", "a torch.nn.Module")
+    _check_dataset(data)
+    seed = check.seed(seed)
+    if progress is not None:
+        check.function(progress, "progress")
     where = checked_device(device)
     model = copy.deepcopy(model).to(where)
     X, y, X_test, y_test = tensors(data, where)
     with torch.no_grad():
-        check_labels(data, classes=model.eval()(X[:1]).shape[1])
+        check_labels(data, classes=_logits_of(model, X[:1]).shape[1])
     optimizer = torch.optim.SGD(
         model.parameters(), lr=plan.lr, momentum=plan.momentum, weight_decay=plan.weight_decay
     )
     linear = [part for part in model.modules() if isinstance(part, nn.Linear)]
-    orders = batch_orders(len(y), check.seed(seed))
+    orders = batch_orders(len(y), seed)
 
     def one_epoch() -> list[float]:
         model.train()
@@ -166,16 +171,33 @@ def train(
     return Trained(model.eval(), Curves.from_epochs(rows))
 
 
+def _logits_of(model: nn.Module, X: torch.Tensor) -> torch.Tensor:
+    """Return the logits, dropout off, or say that the network is not for rows of this length."""
+    try:
+        return cast(torch.Tensor, model.eval()(X))
+    except RuntimeError as error:
+        words = f"model must take rows of {X.shape[-1]} numbers, one for each input"
+        raise ValueError(f"{words}, got {check.quoted(model)}: {error}") from error
+
+
 def score(model: nn.Module, X: torch.Tensor, y: torch.Tensor) -> tuple[float, float]:
     """Return the mean loss in nats and the accuracy, with dropout off.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the model is none, or not for these rows, or there are not as many labels as rows.
 
     Examples
     --------
     >>> score(mlp(2, (3,), 1), torch.ones(4, 2), torch.zeros(4, dtype=torch.long))
     (0.0, 1.0)
     """
+    check.instance(model, nn.Module, "model", "a torch.nn.Module")
+    if len(y) != len(X):
+        raise ValueError(f"y must hold a class for each of {len(X)} rows, got {len(y)}")
     with torch.no_grad():
-        logits = model.eval()(X)
+        logits = _logits_of(model, X)
     loss = nn.functional.cross_entropy(logits, y).item()
     return loss, float((logits.argmax(dim=1) == y).double().mean())
 
@@ -293,10 +315,11 @@ class Plan:
         check.integer(self.epochs, "epochs", 1)
         check.integer(self.batch_size, "batch_size", 1)
         check.positive(self.lr, "lr")
-        if check.probability(self.momentum, "momentum") == 1:
-            raise ValueError("momentum must be smaller than 1, got 1")
-        if self.weight_decay != 0:
-            check.positive(self.weight_decay, "weight_decay")
+        if check.not_negative(self.momentum, "momentum") >= 1:
+            raise ValueError(
+                f"momentum must be a number >= 0 and < 1, got {check.quoted(self.momentum)}"
+            )
+        check.not_negative(self.weight_decay, "weight_decay")
         if self.max_norm is not None:
             check.positive(self.max_norm, "max_norm")
 
@@ -324,8 +347,15 @@ def tensors(data: Dataset, device: torch.device) -> tuple[torch.Tensor, ...]:
     )
 
 
+def _check_dataset(data: Any) -> None:
+    from dlcourse.data import Dataset
+
+    check.instance(data, Dataset, "data", "a Dataset")
+
+
 def check_labels(data: Dataset, classes: int) -> None:
-    """Raise if a label of the data set is none of the classes."""
+    """Raise if this is no data set, or a label of it is none of the classes."""
+    _check_dataset(data)
     check.labels(data.y_train, len(data.X_train), classes)
     check.labels(data.y_test, len(data.X_test), classes)
 

@@ -17,8 +17,8 @@ BAD_STARTS = [
     ({"p": 1.5}, ValueError, "p must be a probability in [0, 1], got 1.5"),
     ({"p": 0.123}, ValueError, "p moves in steps of 0.01 in a panel, got 0.123"),
     ({"p": "half"}, TypeError, "p must be a probability in [0, 1], got 'half'"),
-    ({"seed": -1}, ValueError, "seed must be an integer from 0 to 999999, got -1"),
-    ({"seed": 1.5}, ValueError, "seed must be an integer from 0 to 999999, got 1.5"),
+    ({"seed": -1}, ValueError, "seed must be an int from 0 to 999999, got -1"),
+    ({"seed": 1.5}, TypeError, "seed must be an int from 0 to 999999, got 1.5"),
 ]
 """Arguments that no panel takes, the error and words from its message."""
 

@@ -975,16 +975,6 @@ def test_an_exception_without_a_text_and_an_exit_are_told():
         assert message_of(f, lambda f: f(1, 2, 3)) == f"f raised {error.__name__} (line 2)"
 
 
-def test_the_keyboard_interrupt_passes():
-    def f(shape, p, rng):
-        raise KeyboardInterrupt
-
-    state = random.getstate()
-    with pytest.raises(KeyboardInterrupt):
-        check("1.1", f, dc.mask_function)
-    assert random.getstate() == state
-
-
 @pytest.mark.parametrize(
     ("result", "message"),
     [

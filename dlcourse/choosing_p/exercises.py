@@ -7,7 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from dlcourse.answers import Slip, as_array, call, describe, refuse_dots, returned_by
+from dlcourse.answers import (
+    Slip,
+    as_array,
+    call,
+    describe,
+    precision,
+    refuse_dots,
+    returned_by,
+)
 from dlcourse.checks import Expectation
 from dlcourse.compare import mean_interval
 from dlcourse.data import Dataset
@@ -74,9 +82,10 @@ def _rule_slip(answer: Any) -> str | None:
         if np.ndim(got) and np.size(got) > 1:
             return f"{returned_by(answer)} {describe(got)}, expected one p"
         found = float(as_array(got, who=returned_by(answer), wanted="one p").ravel()[0])
+        rtol = precision(got)
         within = mean >= mean[best] - error[best]
         right = at[within].max()
-        if np.isclose(found, right):
+        if np.isclose(found, right, rtol):
             continue
         slips = {
             "that is the best p: how much larger may p be?": at[best],
@@ -107,7 +116,7 @@ def _rule_slip(answer: Any) -> str | None:
             - error[best],
         }
         for words, wrong in slips.items():
-            if np.isclose(found, wrong):
+            if np.isclose(found, wrong, rtol):
                 return f"{found:g}, expected {right:g}: {words}"
         return f"{returned_by(answer)} {found:g}, expected {right:g}, for means {list(means)}"
     return None

@@ -32,7 +32,7 @@ def folds(data: Dataset, k: int = 5, seed: int = 0) -> list[Dataset]:
     Raises
     ------
     TypeError, ValueError
-        If k is not what it must be; the message quotes it.
+        If an argument is not what it must be; the message quotes it.
 
     Examples
     --------
@@ -40,6 +40,8 @@ def folds(data: Dataset, k: int = 5, seed: int = 0) -> list[Dataset]:
     >>> [(len(fold.y_train), len(fold.y_test)) for fold in folds(data.digits(100), k=4)]
     [(75, 25), (75, 25), (75, 25), (75, 25)]
     """
+    check.instance(data, Dataset, "data", "a Dataset")
+    seed = check.seed(seed)
     rarest = int(np.unique(data.y_train, return_counts=True)[1].min())
     cut = StratifiedKFold(check.integer(k, "k", 2, rarest), shuffle=True, random_state=seed)
     X, y = data.X_train, data.y_train
@@ -67,6 +69,11 @@ def cross_validate(
         silence
     settings : as for `dlcourse.training.train`, such as ``epochs``
 
+    Raises
+    ------
+    TypeError, ValueError
+        If make is not callable, or a part or a p is none, or there are none of them.
+
     Notes
     -----
     The i-th fold has the seed i for all p: first weights, batches and images are paired.
@@ -80,12 +87,28 @@ def cross_validate(
     >>> cross_validate(make, parts, ps=[0, 0.5, 0.9], progress=None, epochs=1).shape
     (3, 2)
     """
+    check.function(make, "make")
+    ps = _checked_ps(ps)
+    for part in parts:
+        check.instance(part, Dataset, "each of parts", "a Dataset")
+    if len(parts) == 0:
+        raise ValueError(f"parts must hold at least one Dataset, got {check.quoted(parts)}")
     scores = np.empty((len(ps), len(parts)))
     for i in range(len(ps)) if progress is None else progress(range(len(ps))):
         for seed, part in enumerate(parts):
             done = train(make(ps[i], seed), part, seed=seed, progress=None, **settings)
             scores[i, seed] = done.curves.test_accuracy[-1]
     return scores
+
+
+def _checked_ps(ps: Any) -> list[float]:
+    """Return the probabilities in a sequence of at least one."""
+    rule = f"ps must hold at least one p, got {check.quoted(ps)}"
+    if np.ndim(ps) != 1:
+        raise TypeError(rule)
+    if len(ps) == 0:
+        raise ValueError(rule)
+    return [check.probability(p) for p in ps]
 
 
 @dataclass(frozen=True)
@@ -119,8 +142,9 @@ def choose(ps: Sequence[float], scores: np.ndarray) -> Choice:
 
     Raises
     ------
-    ValueError
-        If the scores do not have a row for each p and two columns or more.
+    TypeError, ValueError
+        If a p is none, or the scores do not have a row for each p and two columns or more, or
+        are not finite.
 
     Notes
     -----
@@ -133,12 +157,14 @@ def choose(ps: Sequence[float], scores: np.ndarray) -> Choice:
     >>> choose([0, 0.2, 0.5], np.array([[0.7, 0.8], [0.83, 0.87], [0.81, 0.86]])).chosen
     0.5
     """
-    values, at = check.real_array(scores, "scores").astype(float), np.asarray(ps, dtype=float)
+    values, at = check.real_array(scores, "scores").astype(float), np.array(_checked_ps(ps))
     if values.ndim != 2 or len(values) != len(at) or values.shape[1] < 2:
         raise ValueError(
             f"scores must have a row for each of {len(at)} p and a column for each of at least "
-            f"2 folds, got shape {values.shape}"
+            f"2 folds, got shape {values.shape}: {check.quoted(scores)}"
         )
+    if not np.isfinite(values).all():
+        raise ValueError(f"scores must be finite numbers, got {check.quoted(scores)}")
     mean = values.mean(axis=1)
     error = values.std(axis=1, ddof=1) / values.shape[1] ** 0.5
     best = int(mean.argmax())

@@ -201,11 +201,19 @@ def features_of(body: nn.Module, images: Dataset) -> Dataset:
     body : torch.nn.Module, rows of pixels in, rows of features out; it stays as it is
     images : Dataset
 
+    Raises
+    ------
+    TypeError
+        If one of them is something else; the message quotes it.
+
     Examples
     --------
     >>> features_of(frozen_body(), task(100)).X_train.shape
     (100, 128)
     """
+
+    check.instance(body, nn.Module, "body", "a torch.nn.Module")
+    check.instance(images, Dataset, "images", "a Dataset")
 
     def features(X: np.ndarray) -> np.ndarray:
         with torch.no_grad():

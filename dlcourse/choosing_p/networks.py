@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dlcourse import data
+from dlcourse._validate import probability
 from dlcourse.compare import Difference, Interval, mean_interval, paired_difference
 from dlcourse.grid import PS, train_grid
 from dlcourse.keep import Keep
@@ -73,6 +74,7 @@ def where_ps(p: float, where: str) -> tuple[float, float]:
     """
     if where not in WHERE:
         raise ValueError(f"where must be one of {', '.join(WHERE)}, got {where!r}")
+    p = probability(p)
     return (p if where != "hidden" else 0.0, p if where != "input" else 0.0)
 
 

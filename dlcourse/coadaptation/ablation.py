@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from dlcourse import data
-from dlcourse._validate import integer, probability
+from dlcourse._validate import bool_mask, integer, probability, table
 from dlcourse.functional import dropout_mask
 from dlcourse.grid import Grid, train_grid
 from dlcourse.keep import Keep
@@ -205,13 +206,18 @@ def accuracy_without(
     >>> bool((accuracy_without(0.5, everything, p=0) > 0.9).all())
     True
     """
-    p, now = probability(p), _split(trained)
-    scales = np.asarray(kept) / (1 - p) if p < 1 else np.zeros(np.shape(kept))
-    hit = _hit(layers)
+    p, hit, kept = probability(p), _hit(layers), _masks(kept)
+    now = _split(trained)
+    scales = kept / (1 - p) if p < 1 else np.zeros(kept.shape)
     factors = np.broadcast_to(np.where(hit[:, None], scales, 1), (SEEDS, 2, UNITS))
     first, second = torch.tensor(factors, dtype=torch.float32)[:, :, None].unbind(1)
     logits = now.rest.logits(now.first * first, [second])
     return (logits.argmax(dim=2) == now.labels).double().mean(dim=1).numpy()
+
+
+def _masks(kept: Any) -> np.ndarray:
+    one = (2, UNITS)
+    return bool_mask(kept, one if np.ndim(kept) == 2 else (SEEDS, *one))
 
 
 def _hit(layers: str) -> np.ndarray:
@@ -238,6 +244,7 @@ def removal(trained: float, layers: str = "both") -> np.ndarray:
     >>> bool((removal(0.5)[:, 0] > 0.9).all())
     True
     """
+    _hit(layers)
     found = np.empty((SEEDS, len(REMOVED)))
     for i, p in enumerate(REMOVED):
         masks = dropout_mask((MASKS, SEEDS, 2, UNITS), p, rng=4)
@@ -269,11 +276,17 @@ def mean_correlation(units: np.ndarray) -> float:
     units : array (images, units); units that say the same for every image have none, and are
         left out
 
+    Raises
+    ------
+    TypeError, ValueError
+        If units is no such array; the message quotes it.
+
     Examples
     --------
     >>> mean_correlation(np.array([[0.0, 1.0, 5.0], [1.0, 0.0, 5.0], [2.0, -1.0, 5.0]]))
     1.0
     """
-    alive = np.asarray(units, dtype=float)[:, np.ptp(units, axis=0) > 1e-6]
+    units = table(units, "units", "(images, units)")
+    alive = units.astype(float)[:, np.ptp(units, axis=0) > 1e-6]
     correlations = np.corrcoef(alive.T)[np.triu_indices(alive.shape[1], 1)]
     return float(np.abs(correlations).mean().round(12))

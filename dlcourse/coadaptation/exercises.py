@@ -8,7 +8,7 @@ import numpy as np
 
 from dlcourse.answers import fixed_randomness
 from dlcourse.checks import Expectation, number
-from dlcourse.dropout_checks import CALLS, PS, factor_slip, mask_slip, result
+from dlcourse.dropout_checks import CALLS, PS, TOLERANCE, factor_slip, mask_slip, result
 
 head_start_weight = number(
     0.05,
@@ -63,7 +63,7 @@ def _removal_slip(answer: Any) -> str | None:
     factors = {}
     for p, ratio in ratios.items():
         left = ratio[np.abs(ratio) > 1e-6]
-        if np.ptp(left) > 1e-3 * abs(left).max():
+        if np.ptp(left) > TOLERANCE * abs(left).max():
             return f"what is left is between {left.min():.3g} and {left.max():.3g} times h"
         factors[p] = np.full(CALLS, left.mean())
     words = {"1": "not rescaled?", "1/p": "p and 1 − p swapped in the scale?"}

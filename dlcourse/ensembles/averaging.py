@@ -78,7 +78,8 @@ def small_data_network(seed: int, images: int = 300) -> ThreeLayerNet:
     >>> 0.8 < digits.accuracy(net, data.X_test, data.y_test) < 0.97
     True
     """
-    data, rng = digits.load(), np.random.default_rng(seed)
+    data, rng = digits.load(), np.random.default_rng(validate.seed(seed))
+    images = validate.integer(images, "images", 1, len(data.y_train))
     few = rng.permutation(len(data.y_train))[:images]
     net = ThreeLayerNet((64, 64, 64, 10), p=0.5, rng=rng)
     digits.train(net, data.X_train[few], data.y_train[few], epochs=60, rng=rng)
@@ -118,6 +119,8 @@ def monte_carlo_errors(
     (3, 5)
     """
     P, rng = _inverted(net).params, validate.generator(rng)
+    masks = validate.integer(masks, "masks", 1)
+    repeats = validate.integer(repeats, "repeats", 1)
     first = np.tile(np.maximum(X @ P["W1"] + P["b1"], 0), (repeats, 1))  # the same for all masks
     total = np.zeros((len(first), net.sizes[-1]))
     wrong = np.empty((repeats, masks))
@@ -130,6 +133,7 @@ def monte_carlo_errors(
 
 
 def _inverted(net: ThreeLayerNet) -> ThreeLayerNet:
+    validate.instance(net, ThreeLayerNet, "net", "a ThreeLayerNet")
     if net.kind != "inverted":
         raise ValueError(f"net must be an inverted network, got kind={validate.quoted(net.kind)}")
     return net
@@ -146,6 +150,9 @@ def averaging(networks: int = 16, repeats: int = 3, masks: int = 200) -> Averagi
     >>> averaging(networks=2, repeats=3, masks=4).errors.shape
     (2, 3, 4)
     """
+    networks = validate.integer(networks, "networks", 1)
+    repeats = validate.integer(repeats, "repeats", 1)
+    masks = validate.integer(masks, "masks", 1)
     data = digits.load()
     nets = [small_data_network(seed) for seed in range(networks)]
     errors = [

@@ -6,18 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from dlcourse.answers import as_array, call, returned_by
+from dlcourse.answers import as_array, call, precision, returned_by
 from dlcourse.checks import Expectation
 from dlcourse.ensembles.members import all_masks, mask_probabilities
 from dlcourse.network import softmax
 
 
-def _compare(found: np.ndarray, right: np.ndarray, slips: dict[str, Any], at: str) -> str | None:
+def _compare(got: Any, right: np.ndarray, slips: dict[str, Any], who: str, at: str) -> str | None:
     """Return None if the numbers are right, else the slip whose numbers they are."""
-    if np.allclose(found, right, atol=1e-5):
+    found, rtol = as_array(got, (3,), who), precision(got)
+    if np.allclose(found, right, rtol, atol=1e-5):
         return None
     for words, wrong in slips.items():
-        if np.shape(wrong) == found.shape and np.allclose(found, wrong, atol=1e-5):
+        if np.shape(wrong) == found.shape and np.allclose(found, wrong, rtol, atol=1e-5):
             return words
     return f"{found[0]:.4g} in the first place {at}, expected {right[0]:.4g}"
 
@@ -46,8 +47,7 @@ def _mean_slip(answer: Any) -> str | None:
             "multiplied by 1 − p: members are averaged as they are": (1 - p) * (weights @ out),
             "divided by 1 − p: members are averaged as they are": (weights @ out) / (1 - p),
         }
-        found = as_array(got, (3,), returned_by(answer))
-        if slip := _compare(found, weights @ out, slips, f"at p = {p}"):
+        if slip := _compare(got, weights @ out, slips, returned_by(answer), f"at p = {p}"):
             return slip
     return None
 
@@ -69,8 +69,7 @@ def _geometric_slip(answer: Any) -> str | None:
         "those are logarithms: take exp, then divide by the sum": np.log(mean),
         "a product of all members without exponents: raise each to its weight": out.prod(axis=0),
     }
-    found = as_array(got, (3,), returned_by(answer))
-    return _compare(found, mean / mean.sum(), slips, "of the result")
+    return _compare(got, mean / mean.sum(), slips, returned_by(answer), "of the result")
 
 
 mean_function = Expectation(_mean_slip, "every member counts as much as its mask is likely")

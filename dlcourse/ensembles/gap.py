@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dlcourse._validate import integer, probability, quoted
 from dlcourse.ensembles.members import Network, ensemble, members, network
 
 
@@ -27,10 +28,17 @@ def gaps(net: Network, ps: Any) -> np.ndarray:
     >>> bool(gaps(network("softmax", n=4), [0.0, 0.5, 1.0])[1].max() < 1e-10)
     True
     """
+    ps = _checked_ps(ps)
     given = members(net)
     found = [ensemble(net, p, given) for p in ps]
     means = [(e.arithmetic[0], np.nan if e.geometric is None else e.geometric[0]) for e in found]
     return np.abs(np.array(means) - [[e.weight_scaling[0]] for e in found]).T
+
+
+def _checked_ps(ps: Any) -> list[float]:
+    if np.ndim(ps) != 1:
+        raise TypeError(f"ps must hold the probabilities of dropping, got {quoted(ps)}")
+    return [probability(p) for p in ps]
 
 
 def mean_gaps(ns: Any, ps: Any, networks: int = 100) -> tuple[np.ndarray, np.ndarray]:
@@ -52,6 +60,7 @@ def mean_gaps(ns: Any, ps: Any, networks: int = 100) -> tuple[np.ndarray, np.nda
     >>> mean.shape, bool(mean[0, 0] > 5 * error[0, 0])
     ((1, 1), True)
     """
-    nets = [[network("relu", int(n), seed) for seed in range(networks)] for n in ns]
+    ps, networks = _checked_ps(ps), integer(networks, "networks", 2)
+    nets = [[network("relu", n, seed) for seed in range(networks)] for n in ns]
     found = np.array([[gaps(net, ps)[0] for net in row] for row in nets])
     return found.mean(axis=1), found.std(axis=1, ddof=1) / networks**0.5

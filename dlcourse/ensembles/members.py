@@ -203,6 +203,7 @@ def ensemble(net: Network, p: float, given: np.ndarray | None = None) -> Ensembl
     >>> np.allclose(found.arithmetic, found.weight_scaling, atol=1e-10)
     True
     """
+    validate.instance(net, Network, "net", "a Network")
     weights = mask_probabilities(len(net.x), p)
     out = members(net) if given is None else given
     mean = _mean(weights, out)
@@ -250,7 +251,7 @@ def plain_ensemble(net: Network, p: float) -> Ensemble:
     >>> plain_ensemble(network("linear", n=4), 0.5).probabilities.sum().item()
     1.0
     """
-    out, weights = [], []
+    p, out, weights = validate.probability(p), [], []
     for reverse in product([False, True], repeat=len(net.x)):
         mask = np.array(reverse[::-1])
         weights.append(np.prod(np.where(mask, 1 - p, p)))

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from dlcourse.answers import Slip, as_array, call, describe, returned_by
+from dlcourse.answers import Slip, as_array, call, describe, precision, returned_by
 from dlcourse.checks import Expectation
 from dlcourse.training import mlp
 
@@ -45,9 +45,8 @@ def _verdict_slip(answer: Any) -> str | None:
         if word is None:
             return f"{returned_by(answer)} None: is a return missing?"
         if not isinstance(word, str) or word not in WORDS:
-            shown = repr(word) if isinstance(word, str) else describe(word)
             options = ", ".join(map(repr, WORDS))
-            return f"{returned_by(answer)} {shown}, expected one of {options}"
+            return f"{returned_by(answer)} {describe(word)}, expected one of {options}"
         said[given] = word
     if said == cases:
         return None
@@ -101,16 +100,18 @@ def _start_again_slip(answer: Any) -> str | None:
     first, second = as_array(list(result), (2,), returned_by(answer))
     size = sum(part.numel() for part in model.parameters())
     start = float(sum(part.double().sum() for part in before.values())) + 0.1 * size
-    if not np.isclose(first, start, rtol=0, atol=1e-3):
-        swapped = np.isclose(second, start, rtol=0, atol=1e-3)
+    atol = precision(result, 1e-5) * abs(start) + 1e-3
+    if not np.isclose(first, start, rtol=0, atol=atol):
+        swapped = np.isclose(second, start, rtol=0, atol=atol)
         return (
             "the order is second, first: return the first score first"
             if swapped
             else "the first training must start from the weights that the network comes with"
         )
-    if np.isclose(second, first, rtol=0, atol=1e-3):
-        return None if scores[1] == second else "the same score twice: was it trained twice?"
-    if np.isclose(second, first + 0.1 * size, rtol=0, atol=1e-3):
+    if np.isclose(second, first, rtol=0, atol=atol):
+        trained_twice = np.isclose(second, scores[1], rtol=0, atol=atol)
+        return None if trained_twice else "the same score twice: was it trained twice?"
+    if np.isclose(second, first + 0.1 * size, rtol=0, atol=atol):
         return (
             "the second training went on from the trained weights: copy them before the first "
             "training, with copy.deepcopy (state_dict() alone is no copy)"
@@ -158,6 +159,7 @@ def _gap_slip(answer: Any) -> str | None:
         model.train(training)
         got = call(answer, model=model, **parts)
         found.append(float(as_array(got, (), returned_by(answer))))
+        atol = precision(got, 1e-6)
         if any(not torch.equal(value, before[name]) for name, value in model.state_dict().items()):
             raise Slip("the network's weights have changed: to score it, do not train it")
         if model.training and training is False:
@@ -172,16 +174,16 @@ def _gap_slip(answer: Any) -> str | None:
         "that is a difference of counts: divide each by its number of images": 240 * train
         - 200 * test,
     }
-    if not np.allclose(found, right, rtol=0, atol=1e-6):
-        if np.isclose(found[1], right, rtol=0, atol=1e-6):
+    if not np.allclose(found, right, rtol=0, atol=atol):
+        if np.isclose(found[1], right, rtol=0, atol=atol):
             return (
                 "dropout was on while scoring: call model.eval() first; no_grad() does not "
                 "switch it off"
             )
-        if np.ptp(found) > 1e-6:
+        if np.ptp(found) > atol:
             return "dropout was on while scoring (the same network, three answers): model.eval()"
         for words, value in named.items():
-            if np.allclose(found, value, rtol=1e-5, atol=1e-6):
+            if np.allclose(found, value, rtol=1e-5, atol=atol):
                 return words
         return f"{found[0]:.4g}, expected {right:.4g}"
     if left_in_eval:

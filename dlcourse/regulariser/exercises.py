@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dlcourse.answers import as_array, call, returned_by
+from dlcourse.answers import as_array, call, precision, returned_by
 from dlcourse.checks import Expectation, number
 from dlcourse.regulariser.linear import penalty
 from dlcourse.regulariser.max_norm import max_norm
@@ -43,9 +43,9 @@ def _penalty_slip(answer: Any) -> str | None:
             return f"{who} a number for each example: add them up"
         if np.shape(got) == (3, 3):
             return f"{who} a 3 × 3 array: the penalty is one number"
-        found = float(as_array(got, (), who))
+        found, rtol = float(as_array(got, (), who)), precision(got)
         right = penalty(X, w, p)
-        if np.isclose(found, right):
+        if np.isclose(found, right, rtol):
             continue
         factor, keep, each = p / (1 - p), 1 - p, size @ square
         slips = {
@@ -69,7 +69,7 @@ def _penalty_slip(answer: Any) -> str | None:
             "(XᵀX)_jj is squared": factor * size**2 @ square,
         }
         for words, wrong in slips.items():
-            if np.isclose(found, wrong):
+            if np.isclose(found, wrong, rtol):
                 return words
         return f"{found:.4g} at p = {p:g}, expected {right:.4g}"
     return None
@@ -86,8 +86,9 @@ def _norm_slip(answer: Any) -> str | None:
     # Columns longer and shorter than c, rows too, and a unit with no weights at all.
     W = rng.normal(size=(4, 6)) * [0.1, 0.3, 1.0, 2.0, 3.0, 0.0] * SHORT_ROW
     c = 1.5
-    got = as_array(call(answer, W=W, c=c), (4, 6), returned_by(answer))
-    if np.allclose(got, max_norm(W, c)):
+    returned = call(answer, W=W, c=c)
+    got, rtol = as_array(returned, (4, 6), returned_by(answer)), precision(returned)
+    if np.allclose(got, max_norm(W, c), rtol):
         return None
     norms = np.sqrt((W**2).sum(axis=0))
     safe = np.where(norms == 0, 1, norms)
@@ -117,12 +118,12 @@ def _norm_slip(answer: Any) -> str | None:
         "long ones are set to 0: shorten them to c": np.where(norms > c, 0, W),
     }
     for words, wrong in slips.items():
-        if np.allclose(got, wrong):
+        if np.allclose(got, wrong, rtol):
             return words
     found = np.sqrt((got**2).sum(axis=0))
-    if (found > c * (1 + 1e-6)).any():
+    if (found > c * (1 + rtol)).any():
         return f"a column has norm {found.max():.3g}, expected at most {c:g}"
-    if not np.allclose(got[:, norms <= c], W[:, norms <= c]):
+    if not np.allclose(got[:, norms <= c], W[:, norms <= c], rtol):
         return "a column shorter than c changed: only longer ones are shortened"
     return "a column is shortened to less than c, or turned: multiply it by c / norm"
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dlcourse._validate import instance, not_negative, positive, probability, quoted
 from dlcourse.data import Dataset
 from dlcourse.grid import train_grid
 from dlcourse.training import Progress
@@ -31,6 +32,13 @@ class Setting:
     p: float = 0.0
     weight_decay: float = 0.0
     max_norm: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be trained with."""
+        probability(self.p)
+        not_negative(self.weight_decay, "weight_decay")
+        if self.max_norm is not None:
+            positive(self.max_norm, "max_norm")
 
     @property
     def words(self) -> str:
@@ -100,7 +108,10 @@ def accuracies(
     >>> found[Setting(p=0.2)].shape
     (2,)
     """
+    instance(dataset, Dataset, "dataset", "a Dataset")
     asked = list(dict.fromkeys(settings))
+    if not asked:
+        raise ValueError(f"settings must hold at least one Setting, got {quoted(settings)}")
     for setting in asked:
         if not isinstance(setting, Setting):
             raise TypeError(f"settings must hold Settings, such as Setting(p=0.5), got {setting!r}")
