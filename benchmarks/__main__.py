@@ -1,11 +1,19 @@
-"""``python -m benchmarks [part …]``: print the table of ratios, all parts by default."""
+"""``python -m benchmarks [--save] [part …]``: print the table of ratios, all parts by default.
+
+Beside each row stands how many times the last saved figure it is; ``--save`` makes this run's
+figures the last ones.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
-from benchmarks import classroom, ensembles, lessons, operation, slider, training, walter
+from benchmarks import classroom, ensembles, lessons, operation, slider, start, training, walter
 from benchmarks.rows import Row
 
 PARTS: dict[str, Callable[[], list[Row]]] = {
@@ -14,9 +22,11 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "walter": walter.rows,
     "training": training.rows,
     "lessons": lessons.rows,
-    "slider": slider.rows,  # the last two stop where there is no Chromium
+    "start": start.rows,  # this and what follows stop where there is no Chromium
+    "slider": slider.rows,
     "classroom": classroom.rows,
 }
+LAST = Path(__file__).with_name("last.json")
 
 
 def number(value: float | None, unit: str = "") -> str:
@@ -24,15 +34,33 @@ def number(value: float | None, unit: str = "") -> str:
     return "–" if value is None else f"{value:.3g} {unit}".strip()
 
 
-def table(rows: Iterable[Row]) -> str:
+def saved() -> dict[str, dict[str, Any]]:
+    """Return the rows of the last saved run, by what was measured."""
+    return json.loads(LAST.read_text(encoding="utf-8")) if LAST.exists() else {}
+
+
+def save(rows: Iterable[Row]) -> None:
+    """Make these rows the last ones; rows of other parts stay."""
+    kept = saved() | {row.what: asdict(row) for row in rows}
+    LAST.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def against(row: Row, last: dict[str, dict[str, Any]]) -> str:
+    """Return how many times the last figure a row's figure is."""
+    before = last.get(row.what, {}).get("measured")
+    return number(row.measured / before, "×") if before else "new"
+
+
+def table(rows: Iterable[Row], last: dict[str, dict[str, Any]]) -> str:
     """Return the rows as a table in plain text."""
-    head = ("what, beside what", "ours", "peer", "measured", "target", "")
+    head = ("what, beside what", "ours", "peer", "measured", "last", "target", "")
     lines = [head] + [
         (
             row.what,
             number(row.ours, row.unit),
             number(row.peer, row.unit),
             number(row.measured) + row.measured_in,
+            against(row, last),
             row.target,
             "met" if row.met else "NOT MET",
         )
@@ -52,11 +80,16 @@ def main() -> None:
     """Read the command line, measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all by default")
-    chosen = parser.parse_args().parts or list(PARTS)
+    parser.add_argument("--save", action="store_true", help=f"write {LAST.name}: the last figures")
+    arguments = parser.parse_args()
+    chosen = arguments.parts or list(PARTS)
     for unknown in set(chosen) - set(PARTS):
         parser.error(f"no such part: {unknown!r}; there are {', '.join(PARTS)}")
     for part in chosen:
-        print(table(PARTS[part]()), end="\n\n", flush=True)
+        rows = PARTS[part]()
+        print(table(rows, saved()), end="\n\n", flush=True)
+        if arguments.save:
+            save(rows)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.lessons import NOTEBOOKS
+from benchmarks.lessons import LESSONS
 from benchmarks.rows import Row
 from tests.lab import NO_CHROMIUM, Notebook, Server, chromium, find_chromium
 
@@ -85,7 +85,7 @@ def measure(program: str, lesson: str, students: int) -> dict[str, float]:
             servers.append(Server(home))
             stack.callback(servers[-1].stop)
             name = f"{lesson}.ipynb"
-            (servers[-1].folder / name).write_bytes((NOTEBOOKS / name).read_bytes())
+            (servers[-1].folder / name).write_bytes((LESSONS[0].parent / name).read_bytes())
         watch = Watch(servers)
         empty = taken(watch.processes())
         pages = [Notebook(browser, server, f"{lesson}.ipynb") for server in servers]
@@ -108,7 +108,7 @@ def rows() -> list[Row]:
     if program is None:
         raise SystemExit(NO_CHROMIUM)
     found, alone = [], {}
-    for path in sorted(NOTEBOOKS.glob("[01]*.ipynb")):
+    for path in LESSONS:
         alone[path.stem] = one = measure(program, path.stem, students=1)
         most, what = one["peak"], f"{path.stem}, one student"
         found.append(Row(f"{what}, most memory", most, None, most, f"<= {LIMIT}", "MB", " MB"))

@@ -115,7 +115,8 @@ _KEY = """([index, key, wanted]) => window.until(index, wanted, () =>
   window.cellOutput(index).querySelector('.noUi-handle').dispatchEvent(
     new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true})))"""
 _CLICK = """([index, wanted]) => window.until(index, wanted, () =>
-  window.cellOutput(index).querySelector('button').click())"""
+  [...window.cellOutput(index).querySelectorAll('button')].find(
+    button => button.textContent === 'New draw').click())"""
 _WAIT = "([index, wanted]) => window.until(index, wanted, () => {})"
 
 
