@@ -200,6 +200,7 @@ class Panel(widgets.VBox):
         projector.watch(self._on_switch)
         _close_earlier_run(self)
         self._closed = False
+        self._on_switch()  # what was switched while the first picture was drawn
         self._worker.start()
 
     def _arrange(self, controls: list[widgets.Widget]) -> list[widgets.Widget]:
@@ -250,7 +251,7 @@ class Panel(widgets.VBox):
 
     def picture(self) -> bytes:
         """Return the picture of the present state as a PNG, also where it shows an error."""
-        return self._shoot(self._slider.index, self._large, self.settings)[0].png
+        return self._shoot_now().png
 
     def new_draw(self) -> None:
         """Do what the button "New draw" does: go on to the next seed."""
@@ -270,7 +271,10 @@ class Panel(widgets.VBox):
             return not self._stale_frames()
 
     def close(self) -> None:
-        """Give back all that the panel holds: its thread, its pictures and its widgets."""
+        """Give back all that the panel holds: its thread, its pictures and its widgets.
+
+        The state is left: p, settings and a picture may still be asked for.
+        """
         if self._closed:
             return
         with self._changed:
@@ -278,6 +282,9 @@ class Panel(widgets.VBox):
             self._changed.notify_all()
         if self._worker is not threading.current_thread():
             self._worker.join()
+
+    def _give_back(self) -> None:
+        """Do the work of `close`, in the thread that ends: once, and whoever is interrupted."""
         self._camera.release()
         for widget in (*self._parts, self):
             for model in (getattr(widget, "layout", None), getattr(widget, "style", None)):
@@ -290,7 +297,7 @@ class Panel(widgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Leave the picture beside the widget, for readers without a kernel."""
-        shown, _ = self._shoot(self._slider.index, self._large, self.settings)
+        shown = self._shoot_now()
         data = {
             **super()._repr_mimebundle_(**kwargs),
             "text/plain": repr(self),
@@ -310,13 +317,14 @@ class Panel(widgets.VBox):
         self._shoot_anew()
 
     def _on_projector(self, _change: Any) -> None:
-        projector.switch(self._projector.value)
+        if self._projector.value != self._large:  # a person's press, and no answer to a switch
+            projector.switch(self._projector.value)
 
     def _on_switch(self) -> None:
         """Follow the switch, which may have been pressed in another panel."""
-        if self._closed or self._large == projector.is_on():
-            return
         with self._changed:
+            if self._closed or self._large == projector.is_on():
+                return
             self._large = projector.is_on()
             self._set_size()
             self._shoot_anew()
@@ -327,10 +335,10 @@ class Panel(widgets.VBox):
             self._take += 1
             self._failed.clear()
             self.error = None
-            # not `options`, which would move the index, with which the browser is ahead of us
-            self._code.set_trait("_options_labels", self._calls())
             self._words_of = [WAITING] * POSITIONS
             self._changed.notify_all()
+            # not `options`, which would move the index, with which the browser is ahead of us
+            self._code.set_trait("_options_labels", self._calls())
 
     # --- the thread that shoots what is stale
 
@@ -339,28 +347,34 @@ class Panel(widgets.VBox):
             with self._changed:
                 self._changed.wait_for(lambda: self._closed or self._stale_frames())
                 if self._closed:
-                    return
+                    break
                 index = min(self._stale_frames(), key=lambda i: abs(i - self._slider.index))
                 take, large, settings = self._take, self._large, self.settings
-            picture, failed = self._shoot(index, large, settings)
+            picture, error = self._shoot(index, large, settings)
             if take != self._take:
                 continue
-            try:
-                self._frames[index].value = picture.png
-            except Exception:  # nobody hears it in this thread, and the film must go on
-                self.error = traceback.format_exc()
+            self._hand_out(self._frames[index], "value", picture.png)
             with self._changed:
                 if take == self._take:
                     self._shot_in[index] = take
                     self._words_of[index] = picture.words
-                    self._note(index, failed)
+                    self._note(index, error)
                     if index == self._slider.index or not self._stale_frames():
-                        self._words.set_trait("_options_labels", tuple(self._words_of))
+                        self._hand_out(self._words, "_options_labels", tuple(self._words_of))
                     self._changed.notify_all()
+        self._give_back()
 
-    def _note(self, index: int, failed: bool) -> None:
+    def _hand_out(self, part: widgets.Widget, name: str, value: Any) -> None:
+        """Change a part from the panel's own thread, in which nobody hears an exception."""
+        try:
+            part.set_trait(name, value)
+        except Exception:  # and the film must go on
+            self.error = traceback.format_exc()
+
+    def _note(self, index: int, error: str | None) -> None:
         """Remember what could not be drawn; once one of it can, all of it is shot again."""
-        if failed:
+        if error is not None:
+            self.error = error
             self._failed.add(index)
         elif index in self._failed:
             for other in self._failed - {index}:
@@ -371,16 +385,24 @@ class Panel(widgets.VBox):
     def _stale_frames(self) -> list[int]:
         return [i for i in range(POSITIONS) if self._shot_in[i] != self._take]
 
-    def _shoot(self, index: int, large: bool, settings: dict[str, Any]) -> tuple[Picture, bool]:
-        """Return the picture, and whether it is one of an error."""
+    def _shoot(
+        self, index: int, large: bool, settings: dict[str, Any]
+    ) -> tuple[Picture, str | None]:
+        """Return the picture, or that of an error and the whole of the error."""
         try:
-            return self._camera.take(index / 100, large, **settings), False
+            return self._camera.take(index / 100, large, **settings), None
         except BaseException as error:
             in_a_cell = threading.current_thread() is not self._worker
             if in_a_cell and not isinstance(error, Exception):
                 raise  # a person's interrupt
-            self.error = "".join(traceback.format_exception(error))
-            return _error_picture(error, self._size, large), True
+            told = "".join(traceback.format_exception(error))
+            return _error_picture(error, self._size, large), told
+
+    def _shoot_now(self) -> Picture:
+        """Return the picture of the present state, shot by who asks for it."""
+        picture, error = self._shoot(self._slider.index, self._large, self.settings)
+        self.error = error or self.error
+        return picture
 
     # --- parts
 
@@ -398,11 +420,9 @@ class Panel(widgets.VBox):
     def _calls(self) -> tuple[str, ...]:
         return tuple(self._call(index) for index in range(POSITIONS))
 
-    def _make_line(
-        self, index: int, label: str, name: str, lines: Sequence[str]
-    ) -> widgets.SelectionSlider:
-        """Return a line of text for each position: a slider of which only the text is seen."""
-        line = widgets.SelectionSlider(
+    def _make_line(self, index: int, label: str, name: str, lines: Sequence[str]) -> _Line:
+        """Return a line of text for each position."""
+        line = _Line(
             options=[(words, i) for i, words in enumerate(lines)],
             index=index,
             description=label,
@@ -444,7 +464,7 @@ class Panel(widgets.VBox):
 
     def _make_frames(self, index: int) -> tuple[list[widgets.Image], list[str]]:
         """Return the pictures and their words, the visible one drawn before all others."""
-        shown, _ = self._shoot(index, self._large, self.settings)
+        shown = self._shoot_now()
         waiting = shoot_text(WAITING, self._size, self._large)
         layout = widgets.Layout(max_width="100%", height="auto", align_self="flex-start")
         frames = [
@@ -452,6 +472,16 @@ class Panel(widgets.VBox):
             for i in range(POSITIONS)
         ]
         return frames, [shown.words if i == index else WAITING for i in range(POSITIONS)]
+
+
+class _Line(widgets.SelectionSlider):
+    """A slider of which only the text is seen: the browser chooses it, another thread changes it.
+
+    The widget itself would look for the text that was chosen among those of now, and move.
+    """
+
+    def _propagate_index(self, change: Any) -> None:
+        """Leave the Python side's label and value alone; nobody asks for them."""
 
 
 def _error_picture(error: BaseException, size: tuple[int, int], large: bool) -> Picture:

@@ -7,6 +7,7 @@ get wider, and every second tick goes where there are many.
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from collections.abc import Callable
 
@@ -26,6 +27,7 @@ VARIABLE = "DLCOURSE_PROJECTOR"  # set to 1 before Jupyter starts, it switches e
 
 _on = os.environ.get(VARIABLE, "") not in ("", "0")
 _watchers: list[weakref.WeakMethod] = []
+_of_watchers = threading.Lock()
 
 
 def is_on() -> bool:
@@ -56,15 +58,18 @@ def switch(on: bool = True) -> None:
     """
     global _on
     _on = flag(on, "on")
-    _watchers[:] = [watcher for watcher in _watchers if watcher() is not None]
-    for watcher in list(_watchers):
+    with _of_watchers:
+        _watchers[:] = [watcher for watcher in _watchers if watcher() is not None]
+        watchers = list(_watchers)
+    for watcher in watchers:
         if (method := watcher()) is not None:
             method()
 
 
 def watch(method: Callable[[], None]) -> None:
     """Call a bound method at each `switch`, for as long as its object lives."""
-    _watchers.append(weakref.WeakMethod(method))
+    with _of_watchers:
+        _watchers.append(weakref.WeakMethod(method))
 
 
 def enlarge(figure: Figure) -> None:

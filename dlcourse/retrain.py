@@ -70,8 +70,10 @@ class TrainingPanel(Panel):
         return self._values() if self._shown is None else dict(self._shown)
 
     def new_draw(self) -> None:
-        """Do what the button does: start training, or stop it."""
+        """Do what the button does: start training, or stop it. A closed panel trains no more."""
         with self._changed:
+            if self._closed:
+                return
             if self._training is not None:
                 self._stop.set()
                 return
@@ -101,10 +103,14 @@ class TrainingPanel(Panel):
         return self._training is None
 
     def close(self) -> None:
-        """Stop a training and give back all that the panel holds."""
+        """Stop a training and give back all that the panel holds; the state is left."""
         self._stop.set()
-        self.wait_for_training()
         super().close()
+
+    def _give_back(self) -> None:
+        self._stop.set()  # one that was started meanwhile too; from now on none can
+        self.wait_for_training()
+        super()._give_back()
 
     # --- parts and events
 
@@ -122,7 +128,8 @@ class TrainingPanel(Panel):
 
     def _on_setting(self, change: Any) -> None:
         """Say that a changed control waits for the button."""
-        self._told.value = self._hint()
+        with self._changed:  # or a training may end between the hint and its being shown
+            self._told.value = self._hint()
 
     def _hint(self) -> str:
         if self._training is not None:

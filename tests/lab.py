@@ -353,7 +353,7 @@ class Delay:
     """A proxy on 127.0.0.1 that hands everything on ``seconds`` later, each way."""
 
     def __init__(self, port: int, seconds: float) -> None:
-        self._target, self._seconds = port, seconds
+        self._target, self._seconds, self._broken = port, seconds, False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -362,23 +362,39 @@ class Delay:
         self.address = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def _connected(self, reader, writer) -> None:
+        if self._broken:
+            writer.transport.abort()
+            return
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
-        await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer))
+        try:
+            await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer))
+        except (asyncio.CancelledError, OSError):  # it was cut here, or at an end
+            writer.transport.abort()
+            far_writer.transport.abort()
 
     async def _pass(self, reader, writer) -> None:
         while data := await reader.read(65536):
             self._loop.call_later(self._seconds, writer.write, data)
         self._loop.call_later(self._seconds, writer.close)
 
+    def cut(self) -> None:
+        """Cut all connections, with what is on its way, and refuse new ones until `mend`."""
+        self._broken = True
+        asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result(10)
+
+    def mend(self) -> None:
+        """Accept connections again."""
+        self._broken = False
+
     def stop(self) -> None:
         """Cut all connections."""
-        asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._server.close)
+        self.cut()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
     async def _cut(self) -> None:
-        self._server.close()
         connections = asyncio.all_tasks() - {asyncio.current_task()}
         for connection in connections:
             connection.cancel()

@@ -114,19 +114,24 @@ def set_control(notebook, cell, position, count, kind):
         notebook.page.keyboard.press("Home" if position == 0 else "End")
 
 
-@pytest.fixture
-def small(browser, server):
-    """A notebook with one panel, opened and run."""
+def open_small(browser, server, address=None):
+    """Return a notebook with one panel, opened and run."""
     folder = Path(__file__).parent.parent
     notebook = nbformat.v4.new_notebook()
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
     sources = [f"import sys; sys.path.insert(0, {str(folder)!r})\n{SCENE}", PANEL, "", ""]
     notebook.cells = [nbformat.v4.new_code_cell(source) for source in sources]
     nbformat.write(notebook, server.folder / "small.ipynb")
-    opened = Notebook(browser, server, "small.ipynb")
+    opened = Notebook(browser, server, "small.ipynb", address)
     opened.run_all()
     opened.scroll_to(1)
     opened.wait_for_slider(1)
+    return opened
+
+
+@pytest.fixture
+def small(browser, server):
+    opened = open_small(browser, server)
     yield opened
     opened.close()
 
