@@ -184,16 +184,22 @@ class Panel(widgets.VBox):
         self._stack = widgets.Stack(
             self._frames, selected_index=index, layout={"max_width": "100%"}
         )
+        self._followers: list[tuple[widgets.Widget, str]] = [
+            (self._stack, "selected_index"),
+            (self._code, "index"),
+            (self._words, "index"),
+            (self._buttons, "index"),
+        ]
         super().__init__(self._arrange(list((controls or {}).values())))
         self.add_class("dlcourse-panel")
         self._set_size()
         self._parts += [
-            widgets.jsdlink((self._slider, "index"), (self._stack, "selected_index")),
-            widgets.jsdlink((self._slider, "index"), (self._code, "index")),
-            widgets.jsdlink((self._slider, "index"), (self._words, "index")),
-            widgets.jslink((self._slider, "index"), (self._buttons, "index")),
+            *(widgets.jsdlink((self._slider, "index"), part) for part in self._followers[:-1]),
+            widgets.jslink((self._slider, "index"), self._followers[-1]),
         ]
         self._slider.observe(self._on_slider, "index")
+        for part, name in self._followers:
+            part.observe(self._keep_together, name)
         for control in self._controls.values():
             control.observe(self._on_setting, "value")
         self._projector.observe(self._on_projector, "value")
@@ -292,7 +298,7 @@ class Panel(widgets.VBox):
                     model.close()
             widgets.Widget.close(widget)
         # IPython's history of outputs holds the panel for good, so the panel holds nothing.
-        self.children, self._parts, self._frames = (), [], []
+        self.children, self._parts, self._frames, self._followers = (), [], [], []
         del self._stack
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -312,6 +318,17 @@ class Panel(widgets.VBox):
             if self._slider.index in self._failed:  # what was the reason may have passed
                 self._shot_in[self._slider.index] = -1
                 self._changed.notify_all()
+        self._keep_together(None)
+
+    def _keep_together(self, _change: Any) -> None:
+        """Let the kernel's copies of what follows p agree, and tell the browser nothing.
+
+        In the browser the links see to that. But their messages come one by one, and where the
+        line was cut between them, the browser starts again from these copies.
+        """
+        for part, name in self._followers:
+            with part._lock_property(**{name: self._slider.index}):  # it is not sent
+                setattr(part, name, self._slider.index)
 
     def _on_setting(self, _change: Any) -> None:
         self._shoot_anew()

@@ -139,10 +139,20 @@ def test_the_line_under_the_picture_makes_the_same_picture_for_every_p(panel):
         assert line == f"test.panel(p={i / 100:g}, seed=7, units=3)"
 
 
-def test_new_lines_leave_the_position_to_the_browser(panel):
-    panel._code.index = 63  # the browser's link moves it
+def test_what_follows_p_is_at_p_in_the_kernel_too_and_the_browser_is_not_told(panel, monkeypatch):
+    told = []
+    followers = [(panel._stack, "selected_index")]
+    followers += [(part, "index") for part in (panel._code, panel._words, panel._buttons)]
+    for part, _ in followers:
+        monkeypatch.setattr(part, "send_state", lambda key=None, **more: told.append(key))
+    panel.p = 0.8
+    assert [getattr(part, name) for part, name in followers] == [80] * 4
+    panel._stack.set_state({"selected_index": 62})  # came late, from the browser
+    assert panel._stack.selected_index == 80
     panel.new_draw()
-    assert panel._code.index == 63
+    assert panel.wait(60)
+    keys = {name for key in told for name in ([key] if isinstance(key, str) else key)}
+    assert "_options_labels" in keys and not keys & {"index", "selected_index"}
 
 
 def test_p_may_be_set(panel):
