@@ -21,6 +21,8 @@ import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
+import nbformat
+
 NO_CHROMIUM = (
     "no Chromium found: install one (Debian: sudo apt-get install chromium; elsewhere any Chrome "
     "or Chromium) or name its program in the variable CHROMIUM"
@@ -52,7 +54,9 @@ def _free_port() -> int:
 class Program:
     """A running program that answers at ``address``, with a home of its own."""
 
-    def __init__(self, command: list[str], home: Path, port: int, address: str) -> None:
+    def __init__(
+        self, command: list[str], home: Path, port: int, address: str, **variables: str
+    ) -> None:
         self.address = f"http://127.0.0.1:{port}"
         self._log = (home / "server.log").open("wb")
         environment = {
@@ -64,6 +68,7 @@ class Program:
             "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
             "JUPYTERLAB_SETTINGS_DIR": str(home / "lab-user-settings"),
             "JUPYTERLAB_WORKSPACES_DIR": str(home / "lab-workspaces"),
+            **variables,
         }
         self.process = subprocess.Popen(
             [sys.executable, "-m", *command],
@@ -102,7 +107,7 @@ class Program:
 class Server(Program):
     """A running JupyterLab: ``address``, ``token``, ``folder`` of the notebooks."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, **variables: str) -> None:
         self.folder = home / "work"
         self.folder.mkdir(parents=True)
         settings = home / "lab-user-settings" / "@jupyterlab" / "apputils-extension"
@@ -118,7 +123,7 @@ class Server(Program):
             "--LabApp.expose_app_in_browser=True",
             "--JupyterNotebookApp.expose_app_in_browser=True",
         ]
-        super().__init__(command, home, self.port, f"api?token={self.token}")
+        super().__init__(command, home, self.port, f"api?token={self.token}", **variables)
 
 
 class Voila(Program):
@@ -327,6 +332,12 @@ class Notebook:
         address = f"{self._server.address}/api/kernels/{kernel}"
         urllib.request.urlopen(urllib.request.Request(address, headers=headers, method="DELETE"))
         self.page.wait_for_function(f"() => !{session} || !{session}.kernel")
+
+    def content(self) -> nbformat.NotebookNode:
+        """Return the notebook as it stands in the page, outputs and all."""
+        model = "window.jupyterapp.shell.currentWidget.context.model"
+        text = self.page.evaluate(f"() => JSON.stringify({model}.toJSON())")
+        return nbformat.reads(text, as_version=4)
 
     def save(self) -> None:
         """Save the notebook."""

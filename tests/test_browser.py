@@ -1,15 +1,18 @@
 """The lessons and the panel as a person has them: JupyterLab in Chromium."""
 
 import base64
+import copy
 import importlib
 import shutil
 from pathlib import Path
 
 import nbformat
 import pytest
+import torch
 
 from dlcourse.film import Camera, shoot_text
 from dlcourse.live import SIZE
+from dlcourse.notebooks import tidy
 from dlcourse.retrain import TrainingPanel
 from tests.lab import Notebook
 from tests.test_notebooks import LESSONS, cells, panel_cell
@@ -53,6 +56,28 @@ def wait_for_picture(notebook, cell, expected, seconds=5):
     raise AssertionError("the picture wanted never showed: see screenshots/unexpected.png")
 
 
+def printed(notebook):
+    """Return {cell: its text} of the cells whose text is the same everywhere."""
+    notebook = copy.deepcopy(notebook)
+    tidy(notebook)
+    texts = {}
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and "nbval-ignore-output" not in cell.metadata.get("tags", []):
+            outputs = cell.outputs
+            texts[cell.id] = [o.get("text") or o.data.get("text/plain") for o in outputs]
+    return texts
+
+
+@pytest.fixture
+def one_thread():
+    """Train here with one thread, as the server's kernels do: the pictures are to be equal."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_a_lesson_runs_and_p_moves(browser, server, path):
     module, name, values, _ = CONTROLS[path.stem]
@@ -75,6 +100,7 @@ def test_a_lesson_runs_and_p_moves(browser, server, path):
 
     notebook.run_all()
     assert notebook.page.query_selector_all(".jp-RenderedText[data-mime-type*='error']") == []
+    assert printed(notebook.content()) == printed(nbformat.read(path, as_version=4))
     notebook.scroll_to(cell)
     notebook.wait_for_slider(cell)
     expect(0.5)

@@ -1,6 +1,7 @@
 """What is written in several places agrees: pyproject, constraints, conda, Binder, CI, README."""
 
 import importlib.metadata
+import importlib.util
 import json
 import os
 import re
@@ -18,9 +19,13 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
+from tests.test_notebooks import LESSONS, cells
+
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 INSTALL = 'pip install -c constraints.txt -e ".[test]"'
+INSTALL_IN_CI = INSTALL.replace("test", "test,dev")
+UPKEEP = ["ruff check .", "ruff format --check .", "codespell", "mypy dlcourse"]
 START = "pip install -c constraints.txt -e . && jupyter lab notebooks/00_start_here.ipynb"
 
 on_linux_and_macos = pytest.mark.skipif(os.name == "nt", reason="Binder's images are Linux's")
@@ -142,7 +147,14 @@ def test_all_that_is_needed_here_is_pinned_to_a_version_that_all_accept():
             assert need.specifier.contains(pinned(name), prereleases=True), need
 
 
+def in_ci_run():
+    """Return whether here is what .ci/run installs: the oldest Python's packages, and upkeep's."""
+    here = ".".join(map(str, sys.version_info[:2]))
+    return here == PYTHONS[0] and importlib.util.find_spec("mypy") is not None
+
+
 @on_linux_and_macos  # elsewhere repo2docker is missing, and all that it needs looks unneeded
+@pytest.mark.skipif(not in_ci_run(), reason="what is missing here hides what it needs")
 @pytest.mark.usefixtures("the_pinned_versions_are_installed")
 def test_no_pin_is_stale_and_none_is_missing_on_another_system():
     needed = {}
@@ -265,7 +277,8 @@ def test_the_readmes_conda_line_is_environment_ymls():
 
 def test_ci_does_what_the_readme_says():
     steps = [s.removeprefix("step ") for s in lines(".ci/run") if s.startswith("step ")]
-    assert steps.index(INSTALL) < steps.index("pytest")
+    assert [s for s in steps if s in UPKEEP] == UPKEEP
+    assert steps.index(INSTALL_IN_CI) < steps.index(UPKEEP[0]) < steps.index("pytest")
     assert "export CI=true" in lines(".ci/run")
     workflow = (ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8")
     assert "- run: bash .ci/run\n" in workflow
@@ -313,17 +326,24 @@ def test_no_registry_and_no_path_of_one_machine_is_named():
     assert texts > 20
 
 
-def test_the_wheel_holds_every_module(tmp_path):
-    copy = tmp_path / "copy"
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """Build the wheel from a copy of what it is made of, without a network."""
+    folder = tmp_path_factory.mktemp("wheel")
+    copy = folder / "copy"
     copy.mkdir()
     for name in ["pyproject.toml", PROJECT["readme"], *PROJECT["license-files"]]:
         shutil.copy(ROOT / name, copy)
     shutil.copytree(ROOT / "dlcourse", copy / "dlcourse")
     build = "import setuptools.build_meta, sys; setuptools.build_meta.build_wheel(sys.argv[1])"
-    command = [sys.executable, "-c", build, str(tmp_path)]
+    command = [sys.executable, "-c", build, str(folder)]
     done = subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    (wheel,) = tmp_path.glob("*.whl")
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def test_the_wheel_holds_every_module(wheel):
     name, version, _, _ = parse_wheel_filename(wheel.name)
     assert (name, str(version)) == (PROJECT["name"], PROJECT["version"])
     with zipfile.ZipFile(wheel) as archive:
@@ -331,3 +351,26 @@ def test_the_wheel_holds_every_module(tmp_path):
         assert any(n.endswith("/LICENSE") for n in archive.namelist())
     assert packed == {p.relative_to(ROOT).as_posix() for p in (ROOT / "dlcourse").rglob("*.py")}
     assert "dlcourse/__init__.py" in packed
+
+
+def test_the_lessons_find_all_in_the_installed_wheel(wheel, tmp_path):
+    target = tmp_path / "installed"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    subprocess.run([*pip, "--target", str(target), str(wheel)], check=True, timeout=120)
+    imports = [next(c for c in cells(path) if c.cell_type == "code").source for path in LESSONS]
+    rest = """
+import dlcourse
+panel = masks.panel()
+print(dlcourse.__file__)
+print(len(panel.picture()), panel.error)
+panel.close()"""
+    program = "\n".join([*imports, rest])
+    environment = {**os.environ, "PYTHONPATH": str(target)}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    place, picture = done.stdout.splitlines()
+    assert Path(place) == target / "dlcourse" / "__init__.py"
+    assert re.fullmatch(r"\d{4,} None", picture)
