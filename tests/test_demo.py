@@ -88,16 +88,18 @@ def test_a_lesson_works_in_notebook_7(browser, server):
 def app(browser, tmp_path_factory):
     """The page with every panel, served by Voilà and open in a browser."""
     served = Voila(tmp_path_factory.mktemp("voila"), DEMO)
-    page = browser.new_page(viewport={"width": 1280, "height": 720})
-    page.goto(served.address, timeout=120_000)
-    page.wait_for_function(
-        "n => document.querySelectorAll('.dlcourse-panel .noUi-handle[aria-label]').length >= n",
-        arg=len(PANELS),
-        timeout=120_000,
-    )
-    yield page
-    page.close()
-    served.stop()
+    try:
+        page = browser.new_page(viewport={"width": 1280, "height": 720})
+        page.goto(served.address, timeout=120_000)
+        page.wait_for_function(
+            "n => document.querySelectorAll('.dlcourse-panel .noUi-handle[aria-label]').length >= n",
+            arg=len(PANELS),
+            timeout=120_000,
+        )
+        yield page
+        page.close()
+    finally:
+        served.stop()
 
 
 def panel_of(page, name):
