@@ -431,7 +431,8 @@ class Panel(widgets.VBox):
         self._slider.layout.width = f"{width - _BUTTONS_WIDE * self._large}px"
         # as high as the picture from the start: the page never jumps
         self._stack.layout.min_height = f"{height}px"
-        self._stack.layout.width = self._foot.layout.width = f"{width}px"
+        for layout in (self._stack.layout, self._foot.layout, self._frames[0].layout):
+            layout.width = f"{width}px"
         (self.add_class if self._large else self.remove_class)("dlcourse-large")
 
     def _calls(self) -> tuple[str, ...]:
@@ -483,6 +484,7 @@ class Panel(widgets.VBox):
         """Return the pictures and their words, the visible one drawn before all others."""
         shown = self._shoot_now()
         waiting = shoot_text(WAITING, self._size, self._large)
+        # one for all; as wide as they will be, also while the browser decodes them
         layout = widgets.Layout(max_width="100%", height="auto", align_self="flex-start")
         frames = [
             widgets.Image(value=shown.png if i == index else waiting, format="png", layout=layout)

@@ -281,6 +281,7 @@ class Notebook:
             self.page.evaluate(
                 """async i => {
                   const picture = window.visiblePicture(window.cellOutput(i));
+                  if (!picture) return [];  // it is being put there
                   const answer = await fetch(picture.src);
                   return Array.from(new Uint8Array(await answer.arrayBuffer())); }""",
                 index,

@@ -92,7 +92,7 @@ def app(browser, tmp_path_factory):
         page = browser.new_page(viewport={"width": 1280, "height": 720})
         page.goto(served.address, timeout=120_000)
         page.wait_for_function(
-            "n => document.querySelectorAll('.dlcourse-panel .noUi-handle[aria-label]').length >= n",
+            "n => document.querySelectorAll('.dlcourse-panel [aria-label].noUi-handle').length > n",
             arg=len(PANELS),
             timeout=120_000,
         )

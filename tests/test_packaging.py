@@ -262,7 +262,7 @@ def test_post_build_installs_the_package_and_silences_the_news(tmp_path):
 # --- README.md and CI ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", [START, f"{INSTALL} && pytest"])
+@pytest.mark.parametrize("command", [START, f"{INSTALL} && pytest -n auto"])
 def test_the_readme_sets_up_with_one_line(command):
     assert command in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
 
@@ -278,11 +278,11 @@ def test_the_readmes_conda_line_is_environment_ymls():
 def test_ci_does_what_the_readme_says():
     steps = [s.removeprefix("step ") for s in lines(".ci/run") if s.startswith("step ")]
     assert [s for s in steps if s in UPKEEP] == UPKEEP
-    assert steps.index(INSTALL_IN_CI) < steps.index(UPKEEP[0]) < steps.index("pytest")
+    assert steps.index(INSTALL_IN_CI) < steps.index(UPKEEP[0]) < steps.index("pytest -n auto")
     assert "export CI=true" in lines(".ci/run")
     workflow = (ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8")
     assert "- run: bash .ci/run\n" in workflow
-    assert f"- run: {INSTALL} && pytest\n" in workflow
+    assert f"- run: {INSTALL} && pytest -n auto\n" in workflow
     oldest = PROJECT["requires-python"].removeprefix(">=")
     assert set(re.findall(r'python(?:-version)?: "(.*?)"', workflow)) == set(PYTHONS)
     assert min(PYTHONS, key=Version) == oldest
