@@ -171,6 +171,9 @@ class Panel(widgets.VBox):
         self._take = 0  # counts the changes that made the film stale
         self._shot_in = [-1] * POSITIONS  # the take that each frame was last shot in
         self._failed: set[int] = set()
+        # A page that is still being built misses what it is sent: each picture goes out once
+        # more when p first comes there.
+        self._unheard = set(range(POSITIONS))
         self._slider = self._make_slider(index)
         self._buttons = self._make_p_buttons(index)
         self._code = self._make_line(index, "this picture:", "dlcourse-code", self._calls())
@@ -315,6 +318,9 @@ class Panel(widgets.VBox):
 
     def _on_slider(self, _change: Any) -> None:
         with self._changed:
+            if self._slider.index in self._unheard and not self._closed:
+                self._unheard.remove(self._slider.index)
+                self._frames[self._slider.index].send_state("value")
             if self._slider.index in self._failed:  # what was the reason may have passed
                 self._shot_in[self._slider.index] = -1
                 self._changed.notify_all()
@@ -327,8 +333,7 @@ class Panel(widgets.VBox):
         line was cut between them, the browser starts again from these copies.
         """
         for part, name in self._followers:
-            with part._lock_property(**{name: self._slider.index}):  # it is not sent
-                setattr(part, name, self._slider.index)
+            part._trait_values[name] = self._slider.index  # nothing is sent, no one is called
 
     def _on_setting(self, _change: Any) -> None:
         self._shoot_anew()

@@ -155,6 +155,17 @@ def test_what_follows_p_is_at_p_in_the_kernel_too_and_the_browser_is_not_told(pa
     assert "_options_labels" in keys and not keys & {"index", "selected_index"}
 
 
+def test_a_picture_goes_out_once_more_when_p_first_comes_there(panel, monkeypatch):
+    """Voilà's page, for one, is still being built when the film is sent."""
+    film(panel)
+    sent = []
+    for i, frame in enumerate(panel._frames):
+        monkeypatch.setattr(frame, "send_state", lambda key, i=i: sent.append((i, key)))
+    for p in (0.3, 0.4, 0.3):
+        panel.p = p
+    assert sent == [(30, "value"), (40, "value")]
+
+
 def test_p_may_be_set(panel):
     panel.p = 0.07
     assert slider(panel).index == 7 and panel.p == 0.07
