@@ -7,7 +7,6 @@ browser, whose memory is not counted: it is the student's. Linux only.
 from __future__ import annotations
 
 import tempfile
-import threading
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.lessons import LESSONS
+from benchmarks.lessons import LESSONS, Peak
 from benchmarks.rows import Row
 from tests.lab import NO_CHROMIUM, Notebook, Server, chromium, find_chromium
 
@@ -41,12 +40,12 @@ def taken(processes: Iterable[psutil.Process]) -> float:
     return (own + files.total()) / 1e6
 
 
-class Watch:
-    """``peak``: the most MB that the servers and their kernels took while the block ran."""
+class Watch(Peak):
+    """The most MB that the servers and their kernels took while the block ran."""
 
     def __init__(self, servers: Iterable[Server]) -> None:
         self._servers = [psutil.Process(server.process.pid) for server in servers]
-        self.peak = 0.0
+        super().__init__(lambda: taken(self.processes()), seconds=0.25)
 
     def processes(self) -> list[psutil.Process]:
         """Return the servers and all that they started."""
@@ -57,22 +56,6 @@ class Watch:
         """Return the CPU seconds that all of them have used so far."""
         times = [process.cpu_times() for process in self.processes()]
         return sum(one.user + one.system for one in times)
-
-    def __enter__(self) -> Watch:
-        """Start to look, some four times a second."""
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop looking."""
-        self._over.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._over.wait(0.25):
-            self.peak = max(self.peak, taken(self.processes()))
 
 
 def measure(program: str, lesson: str, students: int) -> dict[str, float]:
@@ -96,7 +79,7 @@ def measure(program: str, lesson: str, students: int) -> dict[str, float]:
             for page in pages:
                 page.wait_for_all(300)
             used = watch.cpu() - used
-        found = {"empty": empty, "opened": opened, "peak": watch.peak, "cpu": used}
+        found = {"empty": empty, "opened": opened, "peak": watch.value, "cpu": used}
         for page in pages:
             page.close()
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from time import perf_counter, process_time
@@ -19,31 +20,39 @@ LESSONS = sorted((Path(__file__).parent.parent / "notebooks").glob("[0-9][0-9]_*
 MANY_NETWORKS = ("06_overfitting", "07_choosing_p")  # whose subject is training
 
 
-class PeakMemory:
-    """The most memory, in MB, that this process's children took while the block ran."""
+class Peak:
+    """The most that a function returned while the block ran, asked every so many seconds."""
 
-    def __enter__(self) -> PeakMemory:
-        """Start to look, twenty times a second."""
-        self.megabytes = 0.0
+    def __init__(self, ask: Callable[[], float], seconds: float) -> None:
+        self._ask, self._seconds = ask, seconds
+        self.value = 0.0
+
+    def __enter__(self) -> Peak:
+        """Start to ask."""
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look)
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop looking."""
+        """Stop asking."""
         self._over.set()
         self._thread.join()
 
     def _look(self) -> None:
-        while not self._over.wait(0.05):
-            taken = 0
-            for child in psutil.Process().children(recursive=True):
-                try:
-                    taken += child.memory_info().rss
-                except psutil.NoSuchProcess:  # it ended between the two lines
-                    continue
-            self.megabytes = max(self.megabytes, taken / 1e6)
+        while not self._over.wait(self._seconds):
+            self.value = max(self.value, self._ask())
+
+
+def megabytes_of_children() -> float:
+    """Return the memory that this process's children take now."""
+    taken = 0
+    for child in psutil.Process().children(recursive=True):
+        try:
+            taken += child.memory_info().rss
+        except psutil.NoSuchProcess:  # it ended between the two lines
+            continue
+    return taken / 1e6
 
 
 def film_seconds(path: Path) -> float:
@@ -64,10 +73,10 @@ def lesson_rows(path: Path) -> list[Row]:
     folder = {"metadata": {"path": str(path.parent)}}
     client = NotebookClient(notebook, timeout=120, kernel_name="python3", resources=folder)
     start = perf_counter()
-    with PeakMemory() as peak:
+    with Peak(megabytes_of_children, 0.05) as peak:
         client.execute()
     most = 30 if path.stem in MANY_NETWORKS else 20
-    seconds, memory, film = perf_counter() - start, peak.megabytes, film_seconds(path)
+    seconds, memory, film = perf_counter() - start, peak.value, film_seconds(path)
     return [
         Row(f"{path.stem}, run all", seconds, None, seconds, f"<= {most}", "s", " s"),
         Row(f"{path.stem}, peak memory", memory, None, memory, "<= 700", "MB", " MB"),
