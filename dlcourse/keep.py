@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Hashable
 from typing import Any, Generic, TypeVar
+from weakref import WeakValueDictionary
 
 Value = TypeVar("Value")
 
@@ -36,7 +36,8 @@ class Keep(Generic[Value]):
         self._most = most
         self._values: dict[Hashable, Value] = {}
         self._lock = threading.Lock()
-        self._being_made: defaultdict[Hashable, Any] = defaultdict(threading.Lock)
+        # each lock lives for as long as somebody holds it or waits for it
+        self._being_made: WeakValueDictionary[Hashable, Any] = WeakValueDictionary()
 
     def keys(self) -> list[Hashable]:
         """Return what there is a result for, the oldest first."""
@@ -58,7 +59,7 @@ class Keep(Generic[Value]):
         finished : callable that tells of a result whether to keep it
         """
         with self._lock:
-            being_made = self._being_made[key]
+            being_made = self._being_made.setdefault(key, threading.Lock())
         with being_made:  # one lock a key: who wants another result does not wait for this one
             with self._lock:
                 if key in self._values:

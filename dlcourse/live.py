@@ -11,6 +11,7 @@ words, the line of code under it, the button for a projector.
 
 from __future__ import annotations
 
+import atexit
 import base64
 import textwrap
 import threading
@@ -25,55 +26,16 @@ from IPython import get_ipython
 from dlcourse import projector
 from dlcourse._validate import integer, probability
 from dlcourse.film import Camera, Picture, Scene, pixels, shoot_text
+from dlcourse.page import LOOK, NAMES
 
 POSITIONS = 101
 P_LABEL = "p, probability of dropping"
 SIZE = (840, 400)
 MOST_SEED = 999_999  # what can be called out across a room
 WAITING = "drawing …"
-BUTTONS = (0.01, 0.2, 0.5, 0.8, 0.99)
 
 _BUTTONS_WIDE = 480  # pixels
 _LABEL_AS_WIDE_AS_IT_IS = {"description_width": "initial"}
-_SHOWN_BUTTONS = ", ".join(f":nth-child({round(100 * p) + 1})" for p in BUTTONS)
-# The number beside a SelectionSlider takes clicks and keys, and makes nothing of them.
-_LOOK = f"""<style>
-.dlcourse-p .widget-readout {{
-  pointer-events: none; user-select: none; -webkit-user-modify: read-only; }}
-.dlcourse-buttons .widget-toggle-button {{ padding: 0 4px; }}
-.dlcourse-buttons .widget-toggle-button:not({_SHOWN_BUTTONS}) {{ display: none; }}
-.dlcourse-code .slider-container, .dlcourse-words .slider-container {{ display: none; }}
-.dlcourse-words {{ position: absolute; height: 1px; overflow: hidden; clip-path: inset(50%); }}
-.dlcourse-words .widget-readout {{ -webkit-user-modify: read-only; }}
-.dlcourse-code .widget-readout {{
-  width: auto; max-width: none; padding: 0 8px; font-family: monospace; white-space: nowrap;
-  user-select: all; -webkit-user-modify: read-only; cursor: copy; }}
-.dlcourse-large {{ --jp-widgets-font-size: 18px; --jp-widgets-inline-height: 34px; }}
-</style>"""
-# Core sliders have no name for a screen reader, and say their position instead of what they show;
-# core images have no text alternative; and Notebook 7 takes a slider's arrow keys for its own.
-_NAMES = """<img src="data:," alt="" onerror="
-  const panel = this.closest('.dlcourse-panel');
-  const name = () => {
-    for (const slider of panel.querySelectorAll('.widget-slider')) {
-      const handle = slider.querySelector('.noUi-handle');
-      if (!handle) continue;
-      handle.setAttribute('aria-label', slider.querySelector('.widget-label').textContent);
-      handle.setAttribute('aria-valuetext', slider.querySelector('.widget-readout').textContent);
-    }
-    const words = panel.querySelector('.dlcourse-words .widget-readout');
-    for (const picture of panel.querySelectorAll('.widget-image'))
-      picture.alt = words ? words.textContent : '';
-  };
-  new MutationObserver(name).observe(panel, {subtree: true, childList: true, characterData: true});
-  name();
-  const keep = event => {
-    const handle = event.target.closest('.dlcourse-panel .noUi-handle');
-    if (handle) handle.toggleAttribute(
-      'data-lm-suppress-shortcuts', /^(Arrow|Page|Home|End)/.test(event.key));
-  };
-  if (!window.dlcourse) window.dlcourse = window.addEventListener('keydown', keep, true) || true;
-">"""
 
 
 def slider_index(p: float) -> int:
@@ -209,12 +171,13 @@ class Panel(widgets.VBox):
         projector.watch(self._on_switch)
         _close_earlier_run(self)
         self._closed = False
+        _open.add(self)
         self._on_switch()  # what was switched while the first picture was drawn
         self._worker.start()
 
     def _arrange(self, controls: list[widgets.Widget]) -> list[widgets.Widget]:
         """Put the parts into rows; remember them all, to close them one day."""
-        look = widgets.HTML(_LOOK + _NAMES, layout={"display": "none"})
+        look = widgets.HTML(LOOK + NAMES, layout={"display": "none"})
         in_a_row = {"flex_flow": "row wrap", "align_items": "center", "max_width": "100%"}
         self._foot = widgets.HBox(
             [self._code, self._projector], layout={**in_a_row, "justify_content": "space-between"}
@@ -456,7 +419,7 @@ class Panel(widgets.VBox):
         return line
 
     def _make_p_buttons(self, index: int) -> widgets.ToggleButtons:
-        """Return a button for each position, of which only those in `BUTTONS` are seen."""
+        """Return a button for each position, of which only those in `page.BUTTONS` are seen."""
         buttons = widgets.ToggleButtons(
             options=[(f"p = {i / 100:g}", i) for i in range(POSITIONS)],
             index=index,
@@ -517,6 +480,16 @@ def _error_picture(error: BaseException, size: tuple[int, int], large: bool) -> 
     except Exception:  # for what no font can show
         told = told.encode("ascii", "backslashreplace").decode()
         return Picture(shoot_text(told, size, large), told)
+
+
+_open: weakref.WeakSet[Panel] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """End every film before Python ends: it aborts where a thread is then inside matplotlib."""
+    for panel in list(_open):
+        panel.close()
 
 
 _panels_of_cell: dict[str, tuple[str, list[weakref.ref[Panel]]]] = {}

@@ -10,8 +10,9 @@ import nbformat
 import pytest
 
 from dlcourse.film import Camera
-from dlcourse.live import BUTTONS, SIZE
+from dlcourse.live import SIZE
 from dlcourse.notebooks import tidy
+from dlcourse.page import BUTTONS
 from tests.lab import Notebook, Voila
 from tests.test_browser import SCREENSHOTS, wait_for_picture
 from tests.test_notebooks import LESSONS, cells, outputs, panel_cell

@@ -16,7 +16,8 @@ from PIL import Image
 
 from dlcourse import dropout_mask, projector
 from dlcourse.film import Camera, shoot_text
-from dlcourse.live import BUTTONS, P_LABEL, POSITIONS, Panel, choice, whole_number
+from dlcourse.live import P_LABEL, POSITIONS, Panel, choice, whole_number
+from dlcourse.page import BUTTONS
 from tests.scenes import units_scene
 
 SIZE = (300, 160)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 
 import ipywidgets as widgets
@@ -181,3 +183,26 @@ def test_closing_stops_a_training(panel, training):
     panel.close()
     assert panel.wait_for_training(0) and (4, 1) not in training.done
     assert not [t for t in threading.enumerate() if t.name == "training"]
+
+
+def test_python_ends_in_the_middle_of_training():
+    """A daemon thread that PyTorch hands back to an ended Python would abort the process."""
+    code = """
+import torch
+from dlcourse.retrain import TrainingPanel
+
+def scene(figure, seed):
+    return lambda p: []
+
+def train(seed, progress):
+    for _ in progress(range(10_000)):
+        x = torch.ones(300, 300)
+        for _ in range(50):
+            x = x @ x / 300
+
+panel = TrainingPanel(scene, train)
+panel.new_draw()
+print(panel.wait_for_training(0.3))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "False\n", "")
