@@ -2,6 +2,7 @@
 
 import base64
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -128,6 +129,15 @@ def test_the_folded_solution_passes_its_check(imports, solutions, match):
     exec(solutions[match["name"]], names)
     verdict = eval(match[0], names)
     assert verdict.ok, verdict
+
+
+@pytest.mark.parametrize(
+    ("path", "following"), list(pairwise(LESSONS)), ids=[path.stem for path in LESSONS[:-1]]
+)
+def test_a_recap_leads_to_the_next_lesson(path, following):
+    recap = cells(path)[-1].source.partition("## Recap\n")[2]
+    (linked,) = re.findall(r"Next: \[(\d\d) [^\]]+\]\(([^)]+)\)", recap)
+    assert linked == (following.stem[:2], following.name)
 
 
 @every_lesson

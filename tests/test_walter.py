@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from scipy import integrate, stats
 
 from dlcourse import walter
@@ -251,6 +252,26 @@ def test_ratios_refuse_what_they_cannot_divide(pair):
 
 
 # --- The picture and the panel ---------------------------------------------------------------
+
+
+def test_no_bar_of_walters_picture_lies_outside():
+    ax = Figure().subplots()
+    walter.draw_differences(ax, walter_simulation([10, 1000], [0.1, 0.25, 0.5, 0.9], 50, rng=0))
+    left, right = ax.get_xlim()
+    places = np.concatenate([line.get_xdata() for line in ax.get_lines()])
+    assert left < places.min() < places.max() < right
+
+
+def test_the_title_tells_how_far_the_mean_shifted_and_its_standard_error():
+    """In the picture that is shown first the shift is chance: less than four standard errors."""
+    draws = simulation.draw(np.random.default_rng(0), 1000, np.array([100]), 0.0)
+    moved = draws.output(0.5)[0] - draws.output(0)[0]
+    error = moved.std() / 1000**0.5
+    assert abs(moved.mean()) < 4 * error
+    setting = dict(seed=0, fan_in=100, weight_mean=0.0, output="unscaled")
+    ((*_, words),) = legible(walter.scene, [0.5], **setting)
+    expected = f"{moved.mean():.2f} ± {error:.2f}".replace("-", "−")
+    assert f"shift of the mean: {expected}" in words
 
 
 @pytest.mark.parametrize("output", walter.OUTPUTS)

@@ -210,9 +210,7 @@ def draw_averaging(ax: Axes, found: Averaging) -> None:
     ax.set(xlim=(0, k[-1] + 1), ylim=(-2, 6))
 
 
-def draw_turning(
-    figure: Figure, images: np.ndarray, angles: Any, mean: np.ndarray, error: np.ndarray
-) -> Axes:
+def draw_turning(figure: Figure, images: np.ndarray, angles: Any, mean: np.ndarray) -> Axes:
     """Draw the spread between members over the angle, and above it one image at each angle.
 
     Parameters
@@ -220,18 +218,16 @@ def draw_turning(
     figure : matplotlib.figure.Figure
     images : array (m, 8, 8), one image turned by each angle
     angles : floats (m,), in degrees
-    mean, error : arrays (m,), the spread and its standard error, a pale band
+    mean : array (m,), the spread
 
     Examples
     --------
-    >>> ax = draw_turning(Figure(), np.ones((2, 8, 8)), [0, 90], np.ones(2), np.ones(2))
+    >>> ax = draw_turning(Figure(), np.ones((2, 8, 8)), [0, 90], np.ones(2))
     """
     ax = figure.subplots()
-    ax.fill_between(angles, mean - error, mean + error, color=style.KEPT, alpha=0.25, linewidth=0)
     ax.plot(angles, mean, "o-", color=style.KEPT, linewidth=2, markersize=5)
-    top = float((mean + error).max())
     width = (angles[-1] - angles[0]) / (len(angles) - 1)
-    ax.set(xlim=(angles[0] - width / 2, angles[-1] + width / 2), ylim=(0, 1.75 * top))
+    ax.set(xlim=(angles[0] - width / 2, angles[-1] + width / 2), ylim=(0, 1.75 * float(mean.max())))
     for angle, image in zip(angles, images, strict=True):
         left = (angle - angles[0] + 0.2 * width) / (len(angles) * width)
         inset = ax.inset_axes((left, 0.62, 0.6 / len(angles), 0.36))

@@ -24,7 +24,7 @@ PARTIES = ("mean, given the weights", "standard deviation", "mean after the next
 
 
 def draw_differences(ax: Axes, result: WalterResult) -> None:
-    """Draw Walter's picture: fan-in across, the difference up, bars of one standard deviation.
+    """Draw Walter's picture: fan-in across, the difference up, bars of ± one std.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def draw_differences(ax: Axes, result: WalterResult) -> None:
         ax.plot(x, result.theory.std[i], "--", color=style.WITHOUT, linewidth=1)
         words = f"p = {p:g}" if p == result.p[-1] else f"{p:g}"
         ax.text(1.04 * right, std[-1], words, **style.text_style(11, va="center"))
-    ax.set_xlim(0, 1.14 * right)
+    ax.set_xlim(-0.03 * right, 1.14 * right)
     style.tidy(ax, "", "N, inputs of the neuron", "output with dropout − without")
 
 
@@ -139,7 +139,8 @@ def _draw_outputs(
         apart = (f"at 0: {zero}", zero), (f"outside: {outside}", outside)
         note.set_text(", ".join(words for words, count in apart if count))
         moved = dropped - without
-        title.set_text(f"mean moves by {rounded(moved.mean(), moved.std() / len(moved) ** 0.5)}")
+        shift = rounded(moved.mean(), moved.std() / len(moved) ** 0.5)
+        title.set_text(f"shift of the mean: {shift}")
         words = f"without dropout {before}, with {rounded(dropped.mean(), dropped.std())}"
         return [filled, outline, note, title], words
 
