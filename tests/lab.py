@@ -59,6 +59,7 @@ class Program:
     ) -> None:
         self.address = f"http://127.0.0.1:{port}"
         self._log = (home / "server.log").open("wb")
+        (home / "data").mkdir()  # Voilà 0.5.8 finds it or fails
         environment = {
             **os.environ,
             "HOME": str(home),
