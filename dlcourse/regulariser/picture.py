@@ -14,7 +14,7 @@ from dlcourse.film import Show
 from dlcourse.regulariser.paths import MODELS, PS, SCALES, Path, path
 
 NAMES = ("1", "2, twin of 1", "3", "4, noise")
-COLOURS = [colormaps["cividis"](shade) for shade in (0.0, 0.4, 0.7, 0.95)]
+COLOURS = [colormaps["cividis"](shade) for shade in (0.0, 0.3, 0.55, 0.8)]
 
 
 def scene(figure: Figure, seed: int, model: str, scale: float) -> Show:
@@ -96,7 +96,7 @@ def _losses(ax: Axes, found: Path, model: str) -> Any:
     """Draw the loss with and without the penalty; return what marks the penalty at this p."""
     exact = model == "linear"
     title = "the gap is the penalty of the formula" if exact else "the formula is near the gap"
-    unit = "squared error" if exact else "loss, nats"
+    unit = "squared error" if exact else "loss"
     style.tidy(ax, title, "p, probability of dropping", f"{unit}, per example")
     total = found.loss + found.penalty
     low, top = 0.0, 1.62 * float(max(total.max(), (found.loss + found.formula).max()))
