@@ -477,7 +477,15 @@ def test_nothing_fires_after_the_function_has_ended():
     assert threading.active_count() == threads
 
 
-def test_the_learners_interrupt_is_an_interrupt():
+@pytest.fixture
+def interruptible():
+    """Hear an interrupt also where a shell has started the tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_the_learners_interrupt_is_an_interrupt(interruptible):
     threads = threading.active_count()
     before = global_state()
     timer = threading.Timer(0.2, _thread.interrupt_main)
