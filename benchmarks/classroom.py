@@ -54,8 +54,14 @@ class Watch(Peak):
 
     def cpu(self) -> float:
         """Return the CPU seconds that all of them have used so far."""
-        times = [process.cpu_times() for process in self.processes()]
-        return sum(one.user + one.system for one in times)
+        used = 0.0
+        for process in self.processes():
+            try:
+                times = process.cpu_times()
+            except psutil.NoSuchProcess:  # it ended while we looked
+                continue
+            used += times.user + times.system
+        return used
 
 
 def measure(program: str, lesson: str, students: int) -> dict[str, float]:

@@ -26,6 +26,7 @@ class Peak:
     def __init__(self, ask: Callable[[], float], seconds: float) -> None:
         self._ask, self._seconds = ask, seconds
         self.value = 0.0
+        self._error: Exception | None = None
 
     def __enter__(self) -> Peak:
         """Start to ask."""
@@ -35,13 +36,18 @@ class Peak:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop asking."""
+        """Stop asking, and raise what the function raised meanwhile."""
         self._over.set()
         self._thread.join()
+        if self._error is not None:
+            raise self._error
 
     def _look(self) -> None:
-        while not self._over.wait(self._seconds):
-            self.value = max(self.value, self._ask())
+        try:
+            while not self._over.wait(self._seconds):
+                self.value = max(self.value, self._ask())
+        except Exception as error:  # nobody hears it in this thread
+            self._error = error
 
 
 def megabytes_of_children() -> float:

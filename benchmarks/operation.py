@@ -112,7 +112,7 @@ def import_rows() -> list[Row]:
             "import dlcourse, import numpy; whole process",
             lambda: process("import dlcourse"),
             lambda: process("import numpy"),
-            "<= 2",
+            "<= 1.2",
             repeats=15,
         )
     ]

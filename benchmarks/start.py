@@ -1,19 +1,14 @@
-"""How soon there is something to see: the import, and a lesson's panel after "run all"."""
+"""How soon there is something to see: a lesson's panel after "run all"."""
 
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
-from statistics import median
-from time import perf_counter
 
 from benchmarks.lessons import LESSONS
 from benchmarks.rows import Row
-from tests.lab import NO_CHROMIUM, Notebook, Server, chromium, find_chromium
-from tests.test_notebooks import panel_cell
+from tests.lab import NO_CHROMIUM, Notebook, Server, chromium, find_chromium, panel_cell
 
 # counted from the command to the frame in which the lesson's slider and picture are there
 _UNTIL_LIVE = """index => new Promise((resolve, reject) => {
@@ -28,16 +23,6 @@ _UNTIL_LIVE = """index => new Promise((resolve, reject) => {
   window.jupyterapp.commands.execute('notebook:run-all-cells');
   requestAnimationFrame(look);
 })"""
-
-
-def import_seconds(module: str) -> float:
-    """Return the seconds that a new Python takes to import a module: the median of nine."""
-    times = []
-    for _ in range(9):
-        start = perf_counter()
-        subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
-        times.append(perf_counter() - start)
-    return median(times)
 
 
 def panel_seconds(browser, server: Server, path: Path) -> float:
@@ -56,8 +41,7 @@ def rows() -> list[Row]:
     program = find_chromium()
     if program is None:
         raise SystemExit(NO_CHROMIUM)
-    ours, peer = import_seconds("dlcourse"), import_seconds("numpy")
-    found = [Row("import dlcourse, import numpy", ours, peer, ours / peer, "<= 1.2", "s")]
+    found = []
     with tempfile.TemporaryDirectory() as home, chromium(program) as browser:
         server = Server(Path(home))
         try:

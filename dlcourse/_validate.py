@@ -277,6 +277,26 @@ def instance(value: Any, kind: type, name: str, what: str) -> Any:
     return value
 
 
+def one_of(value: Any, names: tuple[str, ...], name: str) -> str:
+    """Return `value` if it is one of these names.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+
+    Examples
+    --------
+    >>> one_of("other", ("inverted", "vanilla"), "kind")
+    Traceback (most recent call last):
+    ...
+    ValueError: kind must be 'inverted' or 'vanilla', got 'other'
+    """
+    if not isinstance(value, str) or value not in names:
+        raise ValueError(f"{name} must be {' or '.join(map(repr, names))}, got {quoted(value)}")
+    return value
+
+
 def function(value: Any, name: str) -> Any:
     """Return `value` if it can be called.
 
@@ -368,12 +388,10 @@ def positive(value: Any, name: str) -> float:
     ValueError: lr must be a number > 0, got -0.1
     """
     rule = f"{name} must be a number > 0, got {quoted(value)}"
-    numbers_but_bool = int | float | np.integer | np.floating
-    if isinstance(value, bool) or not isinstance(value, numbers_but_bool):
-        raise TypeError(rule)
-    if not 0 < value <= np.finfo(np.float64).max:
+    number = _finite(value, rule)
+    if number <= 0:
         raise ValueError(rule)
-    return float(value)
+    return number
 
 
 def not_negative(value: Any, name: str) -> float:
@@ -391,11 +409,20 @@ def not_negative(value: Any, name: str) -> float:
     ...
     ValueError: weight_decay must be a number >= 0, got -0.1
     """
-    numbers_but_bool = int | float | np.integer | np.floating
     rule = f"{name} must be a number >= 0, got {quoted(value)}"
+    number = _finite(value, rule)
+    if number < 0:
+        raise ValueError(rule)
+    return number
+
+
+def _finite(value: Any, rule: str) -> float:
+    """Return `value` as a float if it is a finite number; else say the rule."""
+    numbers_but_bool = int | float | np.integer | np.floating
     if isinstance(value, bool) or not isinstance(value, numbers_but_bool):
         raise TypeError(rule)
-    if not 0 <= value <= np.finfo(np.float64).max:
+    most = np.finfo(np.float64).max
+    if not -most <= value <= most:
         raise ValueError(rule)
     return float(value)
 
@@ -446,6 +473,11 @@ def integer(value: Any, name: str, low: int, high: int | None = None) -> int:
 
 def seed(value: Any) -> int:
     """Return `value` as an int if it is a seed: an int >= 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not.
 
     Examples
     --------

@@ -85,14 +85,14 @@ def as_array(
 
 
 def precision(value: Any, usual: float = 1e-5) -> float:
-    """Return the relative error to allow for: the usual one, but 4e-3 for numbers in float16.
+    """Return the relative error to allow for: the usual one, at least 4e-3 for float16.
 
     >>> precision(np.ones(3)), precision(np.ones(3, np.float16))
     (1e-05, 0.004)
     """
     if isinstance(value, tuple | list):
         value = next(iter(value), None)
-    return 4e-3 if str(getattr(value, "dtype", "")).endswith("float16") else usual
+    return max(4e-3, usual) if str(getattr(value, "dtype", "")).endswith("float16") else usual
 
 
 def call(function: Any, /, **arguments: Any) -> Any:
@@ -139,7 +139,9 @@ def call(function: Any, /, **arguments: Any) -> Any:
             _refuse_unwieldy(result, returned_by(function))
             if changed := [name for name in given if _changed(before[name], given[name])]:
                 x = changed[0]
-                copies = f"`{x} * 2` makes one, `{x} *= 2` does not"
+                copies = f"`copy.deepcopy({x})` makes one"
+                if hasattr(given[x], "shape"):
+                    copies = f"`{x} * 2` makes one, `{x} *= 2` does not"
                 raise Slip(f"{name_of(function)} changed {x} in place: work on a copy: {copies}")
             return result
     # Tell the failure that came furthest. Of those that came equally far, tell the one on arrays,
@@ -277,14 +279,28 @@ def _copied(value: Any) -> Any:
     """Copy what can be changed in place; a generator stays itself, so that its state moves on."""
     if hasattr(value, "detach"):
         return value.detach().clone().requires_grad_(value.requires_grad)
-    return copy.deepcopy(value) if isinstance(value, np.ndarray | list) else value
+    if type(value) in (list, tuple):
+        return type(value)(map(_copied, value))
+    if isinstance(value, dict):
+        return {name: _copied(part) for name, part in value.items()}
+    return copy.deepcopy(value) if isinstance(value, np.ndarray) else value
 
 
 def _changed(before: Any, after: Any) -> bool:
-    if hasattr(before, "detach"):
-        before, after = before.detach().cpu(), after.detach().cpu()
-    is_data = isinstance(before, np.ndarray | list) or hasattr(before, "detach")
-    return is_data and not np.array_equal(before, after)
+    """Return whether an argument is no longer what it was: its numbers, its length, its keys."""
+    if before is after:  # what `_copied` did not copy
+        return False
+    if isinstance(before, dict) and isinstance(after, dict):
+        return before.keys() != after.keys() or any(_changed(before[k], after[k]) for k in before)
+    if isinstance(before, list | tuple) and isinstance(after, list | tuple):
+        return len(before) != len(after) or any(map(_changed, before, after))
+    if isinstance(before, dict | list | tuple) or isinstance(after, dict | list | tuple):
+        return True
+    one, other = np.asarray(_plain(before)), np.asarray(_plain(after))
+    floats = one.dtype.kind in "fc" and other.dtype.kind in "fc"
+    if "O" in (one.dtype.kind, other.dtype.kind):  # two objects
+        return True
+    return not np.array_equal(one, other, equal_nan=floats)
 
 
 def _failure(function: Any, error: BaseException, given: Mapping[str, Any]) -> Slip:

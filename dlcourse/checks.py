@@ -9,7 +9,6 @@ values; `dlcourse.dropout_checks` has those for masks, dropout and its gradient;
 
 from __future__ import annotations
 
-import math
 import numbers
 import sys
 import warnings
@@ -174,8 +173,8 @@ def number(
     Raises
     ------
     TypeError, ValueError
-        If expected is no finite number, a tolerance is negative, or a slip lies within the
-        tolerance of the expected number.
+        If expected or a slip is no finite number, a tolerance is negative, near is no pair of a
+        distance and words, or a slip lies within the tolerance of the expected number.
 
     Examples
     --------
@@ -186,30 +185,28 @@ def number(
     >>> check("1.2", 500, dropped), check("1.2", 700, dropped)
     (1.2 not yet: 500 is near: is it from one draw?, 1.2 not yet: 700 is too large)
     """
-    for value, what in ((atol, "atol"), (rtol, "rtol")):
-        not_negative(value, what)
-    if not isinstance(expected, numbers.Real) or isinstance(expected, bool):
-        raise TypeError(f"expected must be a number, got {quoted(expected)}")
-    if isinstance(expected, float) and not math.isfinite(expected):
-        raise ValueError(f"expected must be a finite number, got {quoted(expected)}")
-    goal = _exact(expected)
-    named = {_exact(value): words for value, words in (slips or {}).items()}
+    least, relative = (Fraction(not_negative(v, w)) for v, w in ((atol, "atol"), (rtol, "rtol")))
+    goal = _finite(expected, "expected")
+    named = {_finite(value, "a slip"): words for value, words in (slips or {}).items()}
+    if near is not None and not (isinstance(near, tuple) and len(near) == 2):
+        raise TypeError(f"near must be a pair of a distance and words, got {quoted(near)}")
+    distance = not_negative(near[0], "the distance in near") if near else 0.0
 
     def close(value: Fraction, to: Fraction, atol: Fraction) -> bool:
-        return abs(value - to) <= max(atol, Fraction(rtol) * abs(to))
+        return abs(value - to) <= max(atol, relative * abs(to))
 
     for value in named:
-        if close(value, goal, Fraction(atol)):
+        if close(value, goal, least):
             raise ValueError(f"{named[value]!r} is within the tolerance of {expected}")
 
     def slip(answer: Any) -> str | None:
         value = _exact(answer)
-        if close(value, goal, Fraction(atol)):
+        if close(value, goal, least):
             return None
         for other in sorted(named, key=lambda other: abs(value - other)):
-            if close(value, other, min(Fraction(atol), abs(other) / 250)):
+            if close(value, other, min(least, abs(other) / 250)):
                 return f"{_shown(answer)}: {named[other]}"
-        if near and abs(value - goal) <= near[0]:
+        if near and abs(value - goal) <= distance:
             return f"{_shown(answer)} is near: {near[1]}"
         return f"{_shown(answer)} is too {'small' if value < goal else 'large'}"
 
@@ -236,23 +233,34 @@ def array(
     >>> check("1.3", [0.7, 0.5], mean)
     1.3 not yet: 1 of 2 values is off, the first at (1,): 0.5
     """
-    for value, what in ((atol, "atol"), (rtol, "rtol")):
-        not_negative(value, what)
+    atol, rtol = not_negative(atol, "atol"), not_negative(rtol, "rtol")
     goal = real_array(expected, "expected").astype(float)
 
     def slip(answer: Any) -> str | None:
         values = as_array(answer, goal.shape)
-        off = ~np.isclose(values, goal, atol=atol, rtol=precision(answer, rtol))
+        relative = precision(answer, rtol)
+        off = ~np.isclose(values, goal, atol=atol, rtol=relative)
         if not off.any():
             return None
         for wrong, words in slips:
-            if np.shape(wrong) == goal.shape and np.allclose(values, wrong, atol=atol, rtol=rtol):
+            same_shape = np.shape(wrong) == goal.shape
+            if same_shape and np.allclose(values, wrong, atol=atol, rtol=relative):
                 return words
         where = tuple(int(i) for i in np.argwhere(off)[0])
         is_off = "values is" if off.sum() == 1 else "values are"
         return f"{off.sum()} of {off.size} {is_off} off, the first at {where}: {values[where]:.6g}"
 
     return Expectation(slip, right)
+
+
+def _finite(value: Any, name: str) -> Fraction:
+    """Return a number of the exercise's author as a fraction."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a number, got {quoted(value)}")
+    try:
+        return _exact(value)
+    except Slip:
+        raise ValueError(f"{name} must be a finite number, got {quoted(value)}") from None
 
 
 def _exact(value: Any) -> Fraction:

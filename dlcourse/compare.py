@@ -95,8 +95,8 @@ def mean_interval(values: Any, confidence: float = 0.95) -> Interval:
     >>> mean_interval([0.91, 0.93, 0.95])
     0.930 ± 0.050 (95 % interval, 3 seeds)
     """
-    array = _one_a_seed(values, "values")
-    return Interval(*_student(array, _confidence(confidence)), confidence)
+    array, confidence = _one_a_seed(values, "values"), _confidence(confidence)
+    return Interval(*_student(array, confidence), confidence)
 
 
 def paired_difference(a: Any, b: Any, confidence: float = 0.95) -> Difference:
@@ -128,7 +128,8 @@ def paired_difference(a: Any, b: Any, confidence: float = 0.95) -> Difference:
             "a and b must hold one number for each seed, in the same order, "
             f"got {len(first)} and {len(second)} numbers"
         )
-    return Difference(*_student(first - second, _confidence(confidence)), confidence)
+    confidence = _confidence(confidence)
+    return Difference(*_student(first - second, confidence), confidence)
 
 
 def half_width(values: np.ndarray, axis: int = 0, confidence: float = 0.95) -> np.ndarray:
@@ -144,6 +145,11 @@ def half_width(values: np.ndarray, axis: int = 0, confidence: float = 0.95) -> n
     -------
     array of the shape of values without that axis
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what it must be, or there are fewer than two seeds.
+
     Notes
     -----
     Student 1908, as in `mean_interval`, for many means at once.
@@ -153,7 +159,11 @@ def half_width(values: np.ndarray, axis: int = 0, confidence: float = 0.95) -> n
     >>> half_width(np.array([[0.91], [0.93], [0.95]])).round(3)
     array([0.05])
     """
-    n = values.shape[axis]
+    values, confidence = check.real_array(values, "values"), _confidence(confidence)
+    n = values.shape[check.integer(axis, "axis", -values.ndim, values.ndim - 1)]
+    if n < 2:
+        rule = "values must hold a number for each of at least 2 seeds"
+        raise ValueError(f"{rule}, got shape {values.shape} with the seeds along axis {axis}")
     t = stats.t.ppf(0.5 + confidence / 2, df=n - 1)
     return np.asarray(t * values.std(axis=axis, ddof=1) / n**0.5)
 

@@ -200,6 +200,8 @@ def fashion_mnist(
         If an argument is not what it must be; the message quotes it.
     DataError
         If they are not downloaded, or their file is broken. Loading never downloads by itself.
+    OSError, MemoryError
+        If their file cannot be opened, or does not fit into memory.
 
     Notes
     -----
@@ -246,10 +248,10 @@ def _downloaded(name: str, folder: Any, *asked: Any) -> Dataset:
     again = f"dlcourse.data.download({name!r}{'' if folder is None else f', {str(folder)!r}'})"
     try:
         X, y = read(path)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         place = f"{name} is not in {path.parent.parent}"
         raise DataError(f"{place}: {again} gets it once, about {source.megabytes} MB") from error
-    except Exception as error:  # a broken file fails in many ways
+    except ValueError as error:
         raise DataError(f"{path} is broken: {again} makes it anew") from error
     n = source.train
     return _cut(name, source.shape, (X[:n], X[n:], y[:n], y[n:]), *wanted)

@@ -82,14 +82,21 @@ class Masks:
         ]
 
     def drawn(self, layer: int, rows: int, steps: int) -> torch.Tensor:
-        """Return mask / (1 - p), a factor for each unit, (networks, steps, rows, units)."""
+        """Return mask / (1 - p), a factor for each unit, (networks, steps, rows, units).
+
+        Each unit is dropped with probability p up to p = 1 - 2**-16; for a p between that and 1
+        with probability 1 - 2**-16.
+        """
         units = rows * self._widths[layer]
         shape = (self._networks, steps, 1 + -(-units // 4))
         words = torch.empty(shape, dtype=torch.int64, device=self._device)
+        # Networks of p = 0 and 1 draw no words, and need none: no unit lies below the bound of
+        # p = 0, which this word makes exact, and at p = 1 the scale is 0.
+        words[..., 0] = 0
         for i, generator in self._generators[layer]:
             words[i].random_(-(2**63), None, generator=generator)
         # 16 bits a unit. The bound that they are compared with is rounded up or down by a word
-        # of its own, so that each unit is dropped with probability p and no other.
+        # of its own, so that p need not be a multiple of 2**-16.
         uniform = words[..., 0].double() * 2.0**-64 + 0.5
         bounds = torch.floor(self._bounds[layer] + uniform) - 2**15
         parts = words[..., 1:].view(torch.int16)[..., :units].unflatten(-1, (rows, -1))

@@ -10,7 +10,7 @@ import numpy as np
 from dlcourse import _validate as check
 from dlcourse import data
 from dlcourse.data import Dataset
-from dlcourse.network import ThreeLayerNet
+from dlcourse.network import KINDS, ThreeLayerNet
 
 
 @lru_cache
@@ -73,13 +73,19 @@ def train(
 def accuracy(net: ThreeLayerNet, X: np.ndarray, y: np.ndarray) -> float:
     """Return the fraction of examples whose most probable class is the right one.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what it must be; the message quotes it.
+
     Examples
     --------
     >>> accuracy(ThreeLayerNet((2, 3, 3, 1), rng=0), np.ones((4, 2)), np.zeros(4, int))
     1.0
     """
     check.instance(net, ThreeLayerNet, "net", "a ThreeLayerNet")
-    y = check.labels(y, len(X), net.sizes[-1])
+    rows = len(check.table(X, "X", "(examples, inputs)"))
+    y = check.labels(y, rows, net.sizes[-1])
     return float((net.predict(X).argmax(axis=1) == y).mean())
 
 
@@ -90,19 +96,25 @@ def trained_network(
 
     Takes about half a second the first time. Each call returns a copy, which may be changed.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what it must be; the message quotes it.
+
     Examples
     --------
     >>> data = load()
     >>> accuracy(trained_network(), data.X_test, data.y_test) > 0.9
     True
     """
-    check.integer(hidden, "hidden", 1)
+    hidden, epochs = check.integer(hidden, "hidden", 1), check.integer(epochs, "epochs", 1)
+    kind = check.one_of(kind, KINDS, "kind")
     return copy.deepcopy(_trained(hidden, check.probability(p), kind, epochs))
 
 
 @lru_cache
 def _trained(hidden: int, p: float, kind: str, epochs: int) -> ThreeLayerNet:
-    data = load()
+    images = load()
     net = ThreeLayerNet((64, hidden, hidden, 10), p=p, kind=kind, rng=0)
-    train(net, data.X_train, data.y_train, epochs=epochs, rng=1)
+    train(net, images.X_train, images.y_train, epochs=epochs, rng=1)
     return net

@@ -94,10 +94,10 @@ def download(name: str, folder: str | os.PathLike[str] | None = None) -> None:
     ValueError: name must be 'mnist' or 'fashion_mnist', got 'Fashion-MNIST' ('fashion_mnist'?)
     """
     path = path_of(name, folder)
-    with suppress(Exception):  # not there yet, or broken: made anew
-        read(path)
-        return
     try:
+        with suppress(FileNotFoundError, NotADirectoryError, ValueError):  # not there, or broken
+            read(path)
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         # Beside the file, so that the last step is a change of name on one disk.
         with TemporaryDirectory(dir=path.parent, ignore_cleanup_errors=True) as work:
@@ -141,16 +141,32 @@ def path_of(name: Any, folder: Any) -> Path:
 
 
 def read(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return the images and the labels that a file keeps, if they are what was put there."""
-    with np.load(path) as kept:
-        X, y, sha256 = kept["X"], kept["y"], str(kept["sha256"])
+    """Return the images and the labels that a file keeps, if they are what was put there.
+
+    Raises
+    ------
+    OSError, MemoryError
+        If the file is not there, cannot be opened, or does not fit into memory.
+    ValueError
+        If it is broken.
+    """
+    with path.open("rb") as file:
+        try:
+            with np.load(file) as kept:
+                X, y, sha256 = kept["X"], kept["y"], str(kept["sha256"])
+        except MemoryError:
+            raise
+        except Exception as error:  # a broken file fails in many ways
+            raise ValueError(f"{path} is broken") from error
     if sha256 != _sha256(X, y):
         raise ValueError("the checksum is wrong")
     return X, y.astype(np.int64)
 
 
 def _sha256(X: np.ndarray, y: np.ndarray) -> str:
-    return hashlib.sha256(X.tobytes() + y.tobytes()).hexdigest()
+    both = hashlib.sha256(np.ascontiguousarray(X).data)
+    both.update(np.ascontiguousarray(y).data)
+    return both.hexdigest()
 
 
 def _fetch(source: Source, work: str) -> tuple[np.ndarray, np.ndarray]:

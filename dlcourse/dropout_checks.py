@@ -156,11 +156,7 @@ def mask_slip(masks: Masks) -> str | None:
     >>> mask_slip({p: np.tile(rng.random((3, 1, 50)) >= p, (1, 200, 1)) for p in (0.3, 0.8)})
     'the same mask for every row: all 200 rows are equal at p = 0.3'
     """
-    kinds = (
-        *(_all_or_nothing, _same_at_every_call, _in_blocks, _fixed_count),
-        *(_uneven, _biased, _dependent),
-    )
-    return next((slip for kind in kinds if (slip := kind(masks))), None)
+    return next((slip for kind in MASK_SLIPS if (slip := kind(masks))), None)
 
 
 def factor_slip(
@@ -225,7 +221,7 @@ def result(answer: Any, /, shape: tuple[int, ...] = SHAPE, **arguments: Any) -> 
 def _grid(shape: tuple[int, ...]) -> tuple[int, int]:
     """One row for each example; a 1-D mask is one row."""
     rows = shape[0] if len(shape) > 1 else 1
-    return rows, int(np.prod(shape)) // rows
+    return rows, int(np.prod(shape)) // max(1, rows)
 
 
 def _mask_slip(answer: Any, shape: tuple[int, ...], seed: int) -> str | None:
@@ -474,3 +470,15 @@ mask_function = expect_mask()
 dropout_function = expect_dropout()
 vanilla_function = expect_vanilla()
 backward_function = expect_backward()
+
+
+MASK_SLIPS = (
+    _all_or_nothing,
+    _same_at_every_call,
+    _in_blocks,
+    _fixed_count,
+    _uneven,
+    _biased,
+    _dependent,
+)
+"""What `mask_slip` looks for, in this order."""

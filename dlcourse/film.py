@@ -19,6 +19,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from dlcourse import projector
+from dlcourse._validate import function
 from dlcourse.lettering import draw_text
 from dlcourse.style import DPI, palette, text_style
 
@@ -94,6 +95,11 @@ class Camera:
     size : (int, int)
         Width and height of the pictures in pixels.
 
+    Raises
+    ------
+    TypeError
+        If the scene cannot be called.
+
     Examples
     --------
     >>> def scene(figure, height):
@@ -107,7 +113,7 @@ class Camera:
     """
 
     def __init__(self, scene: Scene, size: tuple[int, int]) -> None:
-        self._scene = scene
+        self._scene = function(scene, "scene")
         self._size = size
         self._lock = threading.RLock()
         self.release()

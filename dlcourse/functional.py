@@ -134,9 +134,9 @@ def vanilla_dropout(
     array([0.5, 1. , 1.5])
     """
     x, p, mask = checked(x, p, training, rng, mask)
-    if p == 1:
-        return np.zeros_like(x)
-    return _scaled(x.copy("K"), 1 - p) if mask is None else _masked(x, mask)
+    if mask is not None:
+        return _masked(x, mask)
+    return np.zeros_like(x) if p == 1 else _scaled(x.copy("K"), 1 - p)
 
 
 def dropout_backward(grad: Any, mask: Any, p: float) -> np.ndarray:

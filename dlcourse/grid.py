@@ -7,8 +7,9 @@ and p alone: a network comes out the same, to within rounding, whatever else is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import joblib
@@ -25,7 +26,9 @@ from dlcourse.training import (
     Plan,
     Progress,
     check_labels,
+    check_progress,
     checked_device,
+    counted,
     mlp,
     run_epochs,
     tensors,
@@ -64,9 +67,17 @@ class Grid:
     curves: Curves
     stack: Stack
 
-    def network(self, p: int, seed: int) -> nn.Sequential:
-        """Return the network of the p and of the seed at these places in `ps` and `seeds`."""
-        return self.stack.network(p * len(self.seeds) + seed, self.ps[p])
+    def network(self, setting: int, seed: int) -> nn.Sequential:
+        """Return the network of the p and of the seed at these places in `ps` and `seeds`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a place is no int, or there is nothing at it.
+        """
+        setting = check.integer(setting, "setting, a place in ps,", 0, len(self.ps) - 1)
+        place = check.integer(seed, "seed, a place in seeds,", 0, len(self.seeds) - 1)
+        return self.stack.network(setting * len(self.seeds) + place, self.ps[setting])
 
 
 def train_grid(
@@ -130,15 +141,15 @@ def train_grid(
     hidden, chosen = check.widths(hidden), _seeds(seeds)
     settings = _settings(ps, len(hidden))
     check_labels(data, check.integer(classes, "classes", 1))
-    if progress is not None:
-        check.function(progress, "progress")
-    checked_device(device)
-    task = (data, hidden, settings, plan, check.flag(paired, "paired"), classes, device)
+    check_progress(progress)
+    where = checked_device(device)
+    paired = check.flag(paired, "paired")
+    train = partial(_train_task, data, hidden, settings, plan, paired, classes, where)
     many = max(1, NETWORKS_AT_ONCE // len(settings))
     blocks = [chosen[i : i + many] for i in range(0, len(chosen), many)]
     if len(blocks) == 1:
-        return _train_task(*task, blocks[0], progress)
-    return _joined(_run_tasks(task, blocks, progress))
+        return train(blocks[0], progress)
+    return _joined(_run_tasks(train, plan.epochs, blocks, progress), where)
 
 
 def nearest(p: float) -> int:
@@ -178,7 +189,10 @@ def _settings(ps: Any, hidden: int) -> tuple[Ps, ...]:
 
 
 def _run_tasks(
-    task: tuple[Any, ...], blocks: list[tuple[int, ...]], progress: Progress | None
+    train: Callable[[tuple[int, ...], None], Grid],
+    epochs: int,
+    blocks: list[tuple[int, ...]],
+    progress: Progress | None,
 ) -> list[Grid]:
     """Return the grids of the blocks of seeds that are finished, in their order."""
     backend, _ = joblib.parallel.get_active_backend()
@@ -186,21 +200,20 @@ def _run_tasks(
     parallel = joblib.Parallel(return_as="generator" if lazy else "list")
     grids: list[Grid] = []
     try:
-        results = parallel(joblib.delayed(_train_task)(*task, block, None) for block in blocks)
-        waiting = iter(results)
-        for _ in range(len(blocks)) if progress is None else progress(range(len(blocks))):
+        waiting = iter(parallel(joblib.delayed(train)(block, None) for block in blocks))
+        for _ in counted(len(blocks), progress):
             grids.append(next(waiting))
-            if grids[-1].curves.epochs < task[3].epochs:  # it was interrupted
+            if grids[-1].curves.epochs < epochs:  # it was interrupted
                 raise KeyboardInterrupt
     except KeyboardInterrupt:
-        grids = [grid for grid in grids if grid.curves.epochs == task[3].epochs]
+        grids = [grid for grid in grids if grid.curves.epochs == epochs]
         if not grids:
             raise
     return grids
 
 
-def _joined(grids: list[Grid]) -> Grid:
-    """Put grids of the same ps and other seeds beside each other."""
+def _joined(grids: list[Grid], where: torch.device) -> Grid:
+    """Put grids of the same ps and other seeds beside each other, on this device."""
     first = grids[0]
     curves = Curves(
         *(
@@ -215,7 +228,7 @@ def _joined(grids: list[Grid]) -> Grid:
         for i in range(len(grid.seeds))
     ]
     seeds = tuple(seed for grid in grids for seed in grid.seeds)
-    return Grid(first.hidden, first.ps, seeds, curves, Stack(nets))
+    return Grid(first.hidden, first.ps, seeds, curves, Stack(nets, where))
 
 
 def _train_task(
@@ -225,12 +238,11 @@ def _train_task(
     plan: Plan,
     paired: bool,
     classes: int,
-    device: str,
+    where: torch.device,
     seeds: tuple[int, ...],
     progress: Progress | None,
 ) -> Grid:
     """Train all p of some seeds as one program."""
-    where = torch.device(device)
     X, y, X_test, y_test = tensors(data, where)
     each = [(p, seed) for p in ps for seed in seeds]
     draws = [draw_of(p, seed, paired) for p, seed in each]

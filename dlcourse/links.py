@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-import nbformat
-
 from dlcourse._validate import instance, quoted
+from dlcourse.notebooks import read, title
 
 ADDRESS = re.compile(r"https://github\.com/([\w-]+)/([\w.-]+?)(?:\.git)?/?", re.ASCII)
 # What git refuses in the name of a branch, and what would break a table of links.
@@ -109,18 +108,18 @@ def table(repo: Repository, notebooks: list[Path], hub: str = "") -> str:
     Raises
     ------
     ValueError
-        If the hub's address is none.
+        If the hub's address is none, or a notebook cannot be read.
     """
     if hub and not re.fullmatch(r"https?://[^\s/?#()|]+(/[^\s?#()|]*)?", hub):
         raise ValueError(f"the hub must be an address such as https://hub.org, got {quoted(hub)}")
     lines = ["| lesson | Binder | JupyterHub | Colab |", "|---|---|---|---|"]
     for path in notebooks:
-        title = nbformat.read(path, as_version=4).cells[0].source.splitlines()[0].lstrip("# ")
+        name = title(read(path), path).replace("|", r"\|")
         binder = f"[![open on Binder]({BINDER_BADGE})]({repo.binder(path.name)})"
         pull = repo.nbgitpuller(path.name, hub)
         here = f"[open]({pull})" if hub else f"`{pull}`"
         colab = f"[![open in Colab]({COLAB_BADGE})]({repo.colab(path.name)})"
-        lines.append(f"| {title} | {binder} | {here} | {colab} |")
+        lines.append(f"| {name} | {binder} | {here} | {colab} |")
     if not hub:
         lines += [
             "",

@@ -24,7 +24,7 @@ import ipywidgets as widgets
 from IPython import get_ipython
 
 from dlcourse import projector
-from dlcourse._validate import integer, probability
+from dlcourse._validate import function, integer, probability
 from dlcourse.film import Camera, Picture, Scene, pixels, shoot_text
 from dlcourse.page import LOOK, NAMES
 
@@ -82,8 +82,8 @@ class Panel(widgets.VBox):
     Raises
     ------
     TypeError, ValueError
-        If ``p`` is no probability in hundredths, ``seed`` is no integer from 0 to 999999, or a
-        control has a name that the scene gets anyway.
+        If the scene cannot be called, ``p`` is no probability in hundredths, ``seed`` is no
+        integer from 0 to 999999, or a control has a name that the scene gets anyway.
 
     Examples
     --------
@@ -111,6 +111,7 @@ class Panel(widgets.VBox):
         name: str = "Panel",
         size: tuple[int, int] = SIZE,
     ) -> None:
+        function(scene, "scene")
         index = slider_index(p)
         seed = integer(seed, "seed", 0, MOST_SEED)
         if taken := {"figure", "large", "p", "seed"} & set(controls or {}):
@@ -204,6 +205,12 @@ class Panel(widgets.VBox):
     @p.setter
     def p(self, p: float) -> None:
         self._slider.index = slider_index(p)
+
+    @property
+    def controls(self) -> tuple[widgets.Widget, ...]:
+        """What stands beside p, from left to right, its buttons too."""
+        rows: tuple[widgets.Widget, ...] = self.children
+        return tuple(rows[1].children)
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -79,20 +79,40 @@ def mc_dropout(model: torch.nn.Module) -> Iterator[Reached]:
 
     if not isinstance(model, torch.nn.Module):
         raise TypeError(f"model must be a torch.nn.Module, got {validate.quoted(model)}")
-    modes = {module: module.training for module in model.modules()}
     fast = torch.backends.mha.get_fastpath_enabled()
-    # The flags are set one by one, because `train` and `eval` go down to all that is below.
     try:
         torch.backends.mha.set_fastpath_enabled(False)
-        for module in modes:
-            module.training = isinstance(module, _DropoutNd)
-        named = list(model.named_modules())
-        yield Reached(
-            tuple(path or "the model" for path, module in named if module.training),
-            tuple(path or "the model" for path, module in named if _drops_by_itself(module)),
-        )
+        with same_modes(model):
+            # The flags are set one by one: `train` and `eval` go down to all that is below.
+            for module in model.modules():
+                module.training = isinstance(module, _DropoutNd)
+            named = list(model.named_modules())
+            yield Reached(
+                tuple(path or "the model" for path, module in named if module.training),
+                tuple(path or "the model" for path, module in named if _drops_by_itself(module)),
+            )
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
+
+
+@contextmanager
+def same_modes(model: torch.nn.Module) -> Iterator[None]:
+    """After the `with`, each module of a model is again in the mode that it was in before.
+
+    Examples
+    --------
+    >>> import torch
+    >>> model = torch.nn.Dropout()
+    >>> with same_modes(model):
+    ...     model.eval().training
+    False
+    >>> model.training
+    True
+    """
+    modes = {module: module.training for module in model.modules()}
+    try:
+        yield
+    finally:
         for module, mode in modes.items():
             module.training = mode
 

@@ -78,9 +78,8 @@ class ThreeLayerNet:
         rng: Any = None,
     ) -> None:
         """Check the arguments and draw the first weights; the biases start at zero."""
-        if not isinstance(kind, str) or kind not in KINDS:
-            raise ValueError(f"kind must be 'inverted' or 'vanilla', got {check.quoted(kind)}")
-        self.sizes, self.p, self.kind = check.layer_sizes(sizes), check.probability(p), kind
+        self.kind = check.one_of(kind, KINDS, "kind")
+        self.sizes, self.p = check.layer_sizes(sizes), check.probability(p)
         self.params: dict[str, np.ndarray] = {}
         rng = check.generator(rng)
         for i in (1, 2, 3):
@@ -132,7 +131,7 @@ class ThreeLayerNet:
         logits = h2 @ P["W3"] + P["b3"]
         return logits, Cache(X, z1 > 0, mask1, h1, z2 > 0, mask2, h2)
 
-    def backward(self, d_logits: np.ndarray, cache: Cache) -> dict[str, np.ndarray]:
+    def backward(self, d_logits: Any, cache: Cache) -> dict[str, np.ndarray]:
         """Return the gradient of the loss with respect to every parameter.
 
         Parameters
@@ -143,6 +142,11 @@ class ThreeLayerNet:
         Returns
         -------
         dict with the keys and shapes of `params`
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not what it must be; the message quotes it.
 
         Notes
         -----
@@ -156,6 +160,14 @@ class ThreeLayerNet:
         >>> net.backward(d_logits, cache)["W1"].shape
         (2, 3)
         """
+        check.instance(cache, Cache, "cache", "the Cache of a forward pass")
+        shape, given = (len(cache.X), self.sizes[-1]), d_logits
+        d_logits = check.real_array(given, "d_logits")
+        if d_logits.shape != shape:
+            raise ValueError(
+                f"d_logits must have the shape of the logits, {shape}, got {d_logits.shape}: "
+                f"{check.quoted(given)}"
+            )
         P, grads = self.params, {}
         grads["W3"], grads["b3"] = cache.h2.T @ d_logits, d_logits.sum(axis=0)
         d_z2 = self._dropped(d_logits @ P["W3"].T, cache.mask2) * cache.active2

@@ -8,9 +8,46 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
+from dlcourse._validate import quoted
+
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 LIVE_VIEWS = (WIDGET_VIEW, "text/html")  # beside a picture: what a live page shows in its place
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+
+
+def read(path: Path) -> NotebookNode:
+    """Return the notebook in a file.
+
+    Raises
+    ------
+    ValueError
+        If there is none that can be read.
+
+    Examples
+    --------
+    >>> read(Path("no.ipynb"))
+    Traceback (most recent call last):
+    ...
+    ValueError: no.ipynb cannot be read as a notebook: FileNotFoundError(2, \
+'No such file or directory')
+    """
+    try:
+        return nbformat.read(path, as_version=4)
+    except (OSError, ValueError, AttributeError, nbformat.ValidationError) as error:
+        raise ValueError(f"{path} cannot be read as a notebook: {quoted(error)}") from error
+
+
+def title(notebook: NotebookNode, path: Path) -> str:
+    """Return the first line of a notebook without its #, or the file's name if it has none.
+
+    Examples
+    --------
+    >>> notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Masks")])
+    >>> title(notebook, Path("01.ipynb")), title(nbformat.v4.new_notebook(), Path("01.ipynb"))
+    ('Masks', '01')
+    """
+    lines = notebook.cells[0].source.splitlines() if notebook.cells else []
+    return (lines[0].lstrip("# ") if lines else "") or path.stem
 
 
 def execute(path: Path, timeout: float = 120) -> None:
@@ -26,8 +63,10 @@ def execute(path: Path, timeout: float = 120) -> None:
     ------
     nbclient.exceptions.CellExecutionError
         If a cell fails; the file then stays as it was.
+    ValueError
+        If there is no notebook that can be read.
     """
-    notebook = nbformat.read(path, as_version=4)
+    notebook = read(path)
     client = NotebookClient(
         notebook,
         timeout=timeout,

@@ -11,7 +11,7 @@ import threading
 import weakref
 from collections.abc import Callable
 
-from matplotlib.axis import Axis
+from matplotlib.axis import Axis, Ticker
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
@@ -59,7 +59,6 @@ def switch(on: bool = True) -> None:
     global _on
     _on = flag(on, "on")
     with _of_watchers:
-        _watchers[:] = [watcher for watcher in _watchers if watcher() is not None]
         watchers = list(_watchers)
     for watcher in watchers:
         if (method := watcher()) is not None:
@@ -69,7 +68,8 @@ def switch(on: bool = True) -> None:
 def watch(method: Callable[[], None]) -> None:
     """Call a bound method at each `switch`, for as long as its object lives."""
     with _of_watchers:
-        _watchers.append(weakref.WeakMethod(method))
+        alive = [watcher for watcher in _watchers if watcher() is not None]
+        _watchers[:] = [*alive, weakref.WeakMethod(method)]
 
 
 def enlarge(figure: Figure) -> None:
@@ -83,9 +83,12 @@ def enlarge(figure: Figure) -> None:
     >>> small.get_fontsize()
     12.0
     """
-    for ax in figure.axes:
-        _thin_out(ax.xaxis)
-        _thin_out(ax.yaxis)
+    done: list[Ticker] = []  # axes that share their ticks have one
+    for axis in (axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)):
+        if axis.major not in done:
+            _thin_out(axis)
+            done.append(axis.major)
+        axis.set_tick_params(labelsize=LEAST)  # of ticks that are made later
     for text in figure.findobj(Text):
         text.set_fontsize(max(text.get_fontsize(), LEAST))
     for line in figure.findobj(Line2D):
@@ -98,4 +101,3 @@ def _thin_out(axis: Axis) -> None:
     ticks = [tick for tick in axis.get_majorticklocs() if low <= tick <= high]
     if len(ticks) > MOST_TICKS and not isinstance(axis.get_major_formatter(), FixedFormatter):
         axis.set_ticks(ticks[::2])
-    axis.set_tick_params(labelsize=LEAST)  # of ticks that are made later

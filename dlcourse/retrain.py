@@ -9,7 +9,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from dlcourse._validate import quoted
+from dlcourse._validate import function, quoted
 from dlcourse.film import Scene
 from dlcourse.live import Panel
 
@@ -32,6 +32,12 @@ class TrainingPanel(Panel):
         ``train(seed=…, progress=…, **values)`` trains what the scene needs for these settings and
         keeps it, so that the scene gets it at once. ``progress`` wraps the epochs, as tqdm does.
     controls, p, seed, name, size : as for `dlcourse.live.Panel`
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `dlcourse.live.Panel`; also if ``train`` cannot be called, or a control is named
+        progress.
 
     Examples
     --------
@@ -57,9 +63,11 @@ class TrainingPanel(Panel):
         controls: Mapping[str, widgets.ValueWidget] | None = None,
         **more: Any,
     ) -> None:
-        self._train = train
+        self._stop = threading.Event()  # first, since one that is refused is closed as well
+        if "progress" in (controls or {}):
+            raise ValueError("a control must not be named progress")
+        self._train = function(train, "train")
         self._training: threading.Thread | None = None
-        self._stop = threading.Event()
         self._shown: dict[str, Any] | None = None  # until training has changed it
         super().__init__(scene, controls, **more)
         self._shown = self._values()
@@ -81,13 +89,15 @@ class TrainingPanel(Panel):
             # Changed controls are compared under the seed that is shown; else it is the next.
             if self._values() == self._shown:
                 super().new_draw()
-            self._training = threading.Thread(
+            training = threading.Thread(
                 target=self._run, args=(self._values(),), name="training", daemon=True
             )
+            self._bar.value = 0
+            training.start()  # which may fail; it waits for us before it says that it has ended
+            self._training = training
             self._button.description = "Stop"
-            self._bar.value, self._bar.layout.visibility = 0, "visible"
+            self._bar.layout.visibility = "visible"
             self._told.value = ""
-            self._training.start()
 
     def wait_for_training(self, timeout: float | None = None) -> bool:
         """Wait until no training is under way; return whether that is so.
@@ -97,7 +107,8 @@ class TrainingPanel(Panel):
         timeout : float or None
             Seconds to wait at the most.
         """
-        training = self._training
+        with self._changed:
+            training = self._training
         if training is not None:
             training.join(timeout)
         return self._training is None

@@ -27,6 +27,7 @@ from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
 from dlcourse._validate import quoted
 from dlcourse.film import Camera, Picture
 from dlcourse.live import P_LABEL, POSITIONS, SIZE
+from dlcourse.notebooks import read, title
 
 TITLE = "Dropout, live"
 INDEX = "index.html"
@@ -88,9 +89,12 @@ def build(notebooks: Sequence[Path], folder: Path) -> list[Path]:
     Raises
     ------
     ValueError
-        If the folder holds files that are not those of a site, or a notebook cannot be read.
+        If the folder holds files that are not those of a site, there is no notebook, or one
+        cannot be read or shown.
     """
     check_folder(folder)
+    if not notebooks:
+        raise ValueError("a site needs at least one notebook, got none")
     lessons = [read_lesson(path) for path in notebooks]
     pages = {INDEX: index_page(lessons)}
     around = [None, *lessons, None]
@@ -132,12 +136,10 @@ def write(pages: dict[str, str], folder: Path) -> None:
 
 def read_lesson(path: Path) -> Lesson:
     """Return a notebook's lesson, with the film of its panel if it has one."""
-    try:
-        notebook = nbformat.read(path, as_version=4)
-        head = notebook.cells[0].source
-    except (OSError, ValueError, IndexError, nbformat.ValidationError) as error:
-        raise ValueError(f"{path} cannot be read as a notebook: {quoted(error)}") from error
-    title = head.splitlines()[0].lstrip("# ") if head else path.stem
+    notebook = read(path)
+    if not notebook.cells:
+        raise ValueError(f"{path} has no cells")
+    head = notebook.cells[0].source
     question = re.search(r"A learner's question: *(.+)", head)
     minutes = re.search(r"About (\d+) minutes", head)
     film = None
@@ -145,6 +147,8 @@ def read_lesson(path: Path) -> Lesson:
         if cell.cell_type != "code":
             continue
         if match := PANEL_CELL.fullmatch(cell.source.strip()):
+            if film is not None:  # a page has room for the pictures of one
+                raise ValueError(f"{path} has more than one panel cell")
             film = shoot(match[1])
             data = {"text/html": panel_html(film)}
             cell.outputs = [nbformat.v4.new_output("display_data", data)]
@@ -152,7 +156,7 @@ def read_lesson(path: Path) -> Lesson:
             describe_pictures(cell)
     return Lesson(
         page=f"{path.stem}.html",
-        title=title,
+        title=title(notebook, path),
         question=question[1].strip('*"“” ') if question else "",
         minutes=minutes[1] if minutes else "",
         body=render(notebook),
@@ -162,12 +166,16 @@ def read_lesson(path: Path) -> Lesson:
 
 def shoot(name: str) -> Film:
     """Return the film of the panel of the lesson ``name`` in its default state."""
-    module = importlib.import_module(f"dlcourse.{name}")
-    panel = module.panel(p=START / 100)
+    try:
+        module = importlib.import_module(f"dlcourse.{name}")
+        make, scene = module.panel, module.scene
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise ValueError(f"{name}.panel() cannot be shown: {error}") from error
+    panel = make(p=START / 100)
     settings, call = panel.settings, repr(panel)
-    controls = tuple(filter(None, map(control_text, panel.children[1].children)))
+    controls = tuple(filter(None, map(control_text, panel.controls)))
     panel.close()
-    camera = Camera(module.scene, SIZE)
+    camera = Camera(scene, SIZE)
     pictures = tuple(camera.take(i / 100, **settings) for i in range(POSITIONS))
     return Film(call.replace(f"p={START / 100:g}", "p={p}", 1), controls, pictures)
 

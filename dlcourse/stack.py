@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from dlcourse import _validate as check
 from dlcourse.training import mlp
 
 ROWS_AT_ONCE = 128  # when networks are scored: what stays in the cache is quicker
@@ -29,6 +30,11 @@ class Stack:
     biases : tensors (networks, 1, units out)
     flat : tensor that holds all of these numbers; the others are views of it
 
+    Raises
+    ------
+    ValueError
+        If there is no network, or they are not of one shape.
+
     Examples
     --------
     >>> stack = Stack([mlp(64, (32,), 10, seed=seed) for seed in range(3)])
@@ -38,6 +44,10 @@ class Stack:
 
     def __init__(self, networks: Sequence[nn.Sequential], device: Any = "cpu") -> None:
         layers = [[part for part in net if isinstance(part, nn.Linear)] for net in networks]
+        found = {tuple(tuple(part.weight.shape) for part in each) for each in layers}
+        if len(found) != 1 or () in found:
+            rule = "networks must be at least one, with linear layers, all of one shape"
+            raise ValueError(f"{rule}, got {len(layers)} of the shapes {sorted(found)}")
         stacked = []
         with torch.no_grad():
             for same in zip(*layers, strict=True):
@@ -123,7 +133,13 @@ class Stack:
         ----------
         i : int, which
         p : as for `dlcourse.training.mlp`, of its dropout layers
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such network, or p is not what it must be.
         """
+        i = check.integer(i, "i", 0, len(self) - 1)
         sizes = [self.shapes[0][1], *self.widths, self.shapes[-1][2]]
         model = mlp(sizes[0], sizes[1:-1], sizes[-1], p=p)
         layers = [part for part in model if isinstance(part, nn.Linear)]
@@ -136,7 +152,6 @@ class Stack:
 
 def losses_and_right(logits: torch.Tensor, y: torch.Tensor) -> np.ndarray:
     """Return the sum of the losses and the number of right rows of each network, (2, networks)."""
-    of_label = logits.gather(2, y[..., None])
-    losses = logits.logsumexp(dim=-1, keepdim=True) - of_label
-    right = of_label == logits.amax(dim=-1, keepdim=True)
-    return torch.stack([losses.double().sum((1, 2)), right.double().sum((1, 2))]).cpu().numpy()
+    losses = logits.logsumexp(dim=-1) - logits.gather(2, y[..., None])[..., 0]
+    right = logits.argmax(dim=-1) == y
+    return torch.stack([losses.double().sum(1), right.double().sum(1)]).cpu().numpy()

@@ -8,8 +8,9 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import joblib
 import numpy as np
@@ -18,6 +19,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from dlcourse import _validate as check
+from dlcourse.monte_carlo import same_modes
 
 if TYPE_CHECKING:
     from dlcourse.data import Dataset
@@ -135,11 +137,12 @@ def train(
     """
     plan = Plan(epochs, batch_size, lr, momentum, weight_decay, max_norm)
     check.instance(model, nn.Module, "model", "a torch.nn.Module")
-    _check_dataset(data)
+    check_dataset(data)
     seed = check.seed(seed)
-    if progress is not None:
-        check.function(progress, "progress")
+    check_progress(progress)
     where = checked_device(device)
+    if not any(weights.requires_grad for weights in model.parameters()):
+        raise ValueError(f"model must have weights to train, got {check.quoted(model)}")
     model = copy.deepcopy(model).to(where)
     X, y, X_test, y_test = tensors(data, where)
     with torch.no_grad():
@@ -165,8 +168,7 @@ def train(
             right += int((logits.argmax(dim=1) == y[rows]).sum())
         return [losses / len(y), right / len(y), *score(model, X, y), *score(model, X_test, y_test)]
 
-    with torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
-        torch.manual_seed(seed)  # for the masks of nn.Dropout, which takes no generator
+    with seeded(seed, where):  # for the masks of nn.Dropout, which takes no generator
         rows = run_epochs(plan.epochs, progress, one_epoch, model.state_dict, model.load_state_dict)
     return Trained(model.eval(), Curves.from_epochs(rows))
 
@@ -174,14 +176,20 @@ def train(
 def _logits_of(model: nn.Module, X: torch.Tensor) -> torch.Tensor:
     """Return the logits, dropout off, or say that the network is not for rows of this length."""
     try:
-        return cast(torch.Tensor, model.eval()(X))
+        with same_modes(model):
+            logits = model.eval()(X)
     except RuntimeError as error:
         words = f"model must take rows of {X.shape[-1]} numbers, one for each input"
         raise ValueError(f"{words}, got {check.quoted(model)}: {error}") from error
+    if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or len(logits) != len(X):
+        shape = f"shape {tuple(logits.shape)}" if isinstance(logits, torch.Tensor) else "no tensor"
+        words = "model must return logits, a tensor (rows, classes)"
+        raise ValueError(f"{words}, got {shape} from {check.quoted(model)}")
+    return logits
 
 
 def score(model: nn.Module, X: torch.Tensor, y: torch.Tensor) -> tuple[float, float]:
-    """Return the mean loss in nats and the accuracy, with dropout off.
+    """Return the mean loss in nats and the accuracy, with dropout off; the model stays as it is.
 
     Raises
     ------
@@ -219,7 +227,7 @@ def run_epochs(
     rows: list[list[Any]] = []
     saved = None
     try:
-        for _ in range(epochs) if progress is None else progress(range(epochs)):
+        for _ in counted(epochs, progress):
             row = one_epoch()
             saved = copy.deepcopy(state())
             rows.append(row)
@@ -281,6 +289,44 @@ def _linear(n_in: int, n_out: int, generator: torch.Generator) -> nn.Linear:
 
 
 # --- what both trainers share
+
+
+def check_progress(progress: Any) -> None:
+    """Raise TypeError if this is neither None nor callable."""
+    if progress is not None:
+        check.function(progress, "progress")
+
+
+def counted(n: int, progress: Progress | None) -> Iterable[int]:
+    """Return the numbers below n as `progress` hands them on.
+
+    Examples
+    --------
+    >>> list(counted(3, None)), list(counted(3, reversed))
+    ([0, 1, 2], [2, 1, 0])
+    """
+    return range(n) if progress is None else progress(range(n))
+
+
+@contextmanager
+def seeded(seed: int, where: torch.device | None = None) -> Iterator[None]:
+    """Inside the `with` the generators of the CPU and of one GPU are seeded; after it as before.
+
+    Examples
+    --------
+    >>> with seeded(3):
+    ...     a = torch.rand(2)
+    >>> with seeded(3):
+    ...     torch.equal(a, torch.rand(2))
+    True
+    """
+    gpus = [where] if where is not None and where.type == "cuda" else []
+    with torch.random.fork_rng(devices=gpus):
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed all GPUs
+        for gpu in gpus:
+            with torch.cuda.device(gpu):
+                torch.cuda.manual_seed(seed)
+        yield
 
 
 def limit_norm(weights: torch.Tensor, max_norm: float | None) -> None:
@@ -347,15 +393,20 @@ def tensors(data: Dataset, device: torch.device) -> tuple[torch.Tensor, ...]:
     )
 
 
-def _check_dataset(data: Any) -> None:
+def check_dataset(data: Any) -> None:
+    """Raise if this is no data set, or its images are no rows, or not all of one length."""
     from dlcourse.data import Dataset
 
     check.instance(data, Dataset, "data", "a Dataset")
+    shapes = np.shape(data.X_train), np.shape(data.X_test)
+    if not (len(shapes[0]) == len(shapes[1]) == 2 and shapes[0][1] == shapes[1][1]):
+        rule = "X_train and X_test must be arrays (rows, inputs) with as many inputs"
+        raise ValueError(f"{rule}, got shapes {shapes[0]} and {shapes[1]}")
 
 
 def check_labels(data: Dataset, classes: int) -> None:
-    """Raise if this is no data set, or a label of it is none of the classes."""
-    _check_dataset(data)
+    """Raise if this is no data set to train on, or a label of it is none of the classes."""
+    check_dataset(data)
     check.labels(data.y_train, len(data.X_train), classes)
     check.labels(data.y_test, len(data.X_test), classes)
 
@@ -375,12 +426,12 @@ def checked_device(device: Any) -> torch.device:
     ...
     ValueError: device must be "cpu", or "cuda" where PyTorch finds one, got 'gpu'
     """
-    known = isinstance(device, str | torch.device) and str(device).split(":")[0] in ("cpu", "cuda")
-    there = known and (str(device).startswith("cpu") or torch.cuda.is_available())
-    if not there:
-        hint = " (PyTorch finds no CUDA device here)" if known else ""
-        raise ValueError(
-            f'device must be "cpu", or "cuda" where PyTorch finds one, '
-            f"got {check.quoted(device)}{hint}"
-        )
-    return torch.device(device)
+    rule = f'device must be "cpu", or "cuda" where PyTorch finds one, got {check.quoted(device)}'
+    if not isinstance(device, str | torch.device) or not str(device).startswith(("cpu", "cuda")):
+        raise ValueError(rule)
+    if str(device).startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(f"{rule} (PyTorch finds no CUDA device here)")
+    try:
+        return torch.empty(0, device=device).device
+    except RuntimeError as error:
+        raise ValueError(f"{rule} ({str(error).splitlines()[0]})") from error

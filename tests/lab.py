@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -36,6 +37,7 @@ CHROMIUM_OPTIONS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PANEL_CELL = re.compile(r"\w+\.panel\(\)")
 PROGRAMS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"]
 
 
@@ -43,6 +45,13 @@ def find_chromium() -> str | None:
     """Return the path of a Chromium or Chrome program, None where there is none."""
     named = os.environ.get("CHROMIUM")
     return named or next(filter(None, map(shutil.which, PROGRAMS)), None)
+
+
+def panel_cell(path: Path) -> int:
+    """Return the number of the cell that is nothing but the lesson's panel."""
+    cells = nbformat.read(path, as_version=4).cells
+    (number,) = [i for i, cell in enumerate(cells) if PANEL_CELL.fullmatch(cell.source)]
+    return number
 
 
 def _free_port() -> int:

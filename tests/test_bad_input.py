@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from dlcourse import (
     dropout_checks,
     ensembles,
     enumeration,
+    film,
     functional,
     grid,
     links,
@@ -37,12 +39,15 @@ from dlcourse import (
     modules,
     monte_carlo,
     network,
+    notebooks,
     overfitting,
     questions,
     regulariser,
     relatives,
+    retrain,
     scaling,
     site,
+    stack,
     start_here,
     time_limit,
     training,
@@ -55,7 +60,12 @@ from dlcourse.walter import formulas
 DIGITS = data.digits(100)
 MLP = training.mlp(64, (4,), 10)
 NET = network.ThreeLayerNet((2, 3, 3, 2))
+CACHE = NET.forward([[1.0, 2.0]])[1]
+GRID = grid.train_grid(DIGITS, (4,), ps=(0, 0.5), seeds=3, epochs=1, progress=None)
+SQUARES = replace(DIGITS, X_train=np.zeros((100, 8, 8)))
+NARROW = replace(DIGITS, X_test=DIGITS.X_test[:, :63])
 SMALL = ensembles.network(n=4)
+FLAT = torch.nn.Flatten(0)
 
 P = "p must be a probability in [0, 1], got "
 SEED = "seed must be an int >= 0, got "
@@ -1299,6 +1309,200 @@ TABLE = [
         ValueError,
         "p must be one probability or a 1-D array, got [[0.5]]",
     ),
+    (
+        partial(GRID.network, 0.5, 0),
+        TypeError,
+        "setting, a place in ps, must be an int from 0 to 1, got 0.5",
+    ),
+    (
+        partial(GRID.network, 2, 0),
+        ValueError,
+        "setting, a place in ps, must be an int from 0 to 1, got 2",
+    ),
+    (
+        partial(GRID.network, 0, 4),
+        ValueError,
+        "seed, a place in seeds, must be an int from 0 to 2, got 4",
+    ),
+    (
+        partial(GRID.network, 0, -1),
+        ValueError,
+        "seed, a place in seeds, must be an int from 0 to 2, got -1",
+    ),
+    (partial(GRID.stack.network, 6), ValueError, "i must be an int from 0 to 5, got 6"),
+    (
+        partial(stack.Stack, []),
+        ValueError,
+        "networks must be at least one, with linear layers, all of one shape, got 0 of the "
+        + "shapes []",
+    ),
+    (
+        partial(stack.Stack, [training.mlp(2, (3,), 2), training.mlp(2, (4,), 2)]),
+        ValueError,
+        "all of one shape, got 2 of the shapes [((3, 2), (2, 3)), ((4, 2), (2, 4))]",
+    ),
+    (
+        partial(NET.backward, np.ones(2), CACHE),
+        ValueError,
+        "d_logits must have the shape of the logits, (1, 2), got (2,): array([1., 1.])",
+    ),
+    (
+        partial(NET.backward, [["a", "b"]], CACHE),
+        TypeError,
+        "d_logits" + REAL + "[['a', 'b']] (dtype <U1)",
+    ),
+    (
+        partial(NET.backward, np.ones((1, 2)), "cache"),
+        TypeError,
+        "cache must be the Cache of a forward pass, got 'cache'",
+    ),
+    (
+        partial(checks.number, 512, near=64),
+        TypeError,
+        "near must be a pair of a distance and words, got 64",
+    ),
+    (
+        partial(checks.number, 512, near=(-64, "near")),
+        ValueError,
+        "the distance in near must be a number >= 0, got -64",
+    ),
+    (
+        partial(checks.number, np.float32("nan")),
+        ValueError,
+        "expected must be a finite number, got nan",
+    ),
+    (
+        partial(checks.number, 512, slips={float("nan"): "nan"}),
+        ValueError,
+        "a slip must be a finite number, got nan",
+    ),
+    (
+        partial(checks.number, 512, slips={"16": "words"}),
+        TypeError,
+        "a slip must be a number, got '16'",
+    ),
+    (
+        partial(dropout_checks.expect_mask, (0, 50)),
+        ValueError,
+        "shape must have 5000 units, and 20 rows of 20 unless 1-D, got (0, 50)",
+    ),
+    (
+        partial(compare.half_width, [1.0, 2.0], confidence=95),
+        ValueError,
+        "confidence" + PROBABILITY + "95 (a percentage?)",
+    ),
+    (
+        partial(compare.half_width, [1.0]),
+        ValueError,
+        "values must hold a number for each of at least 2 seeds, got shape (1,) with the seeds "
+        + "along axis 0",
+    ),
+    *refused(
+        ValueError,
+        "X_train and X_test must be arrays (rows, inputs) with as many inputs, got shapes "
+        + "(100, 8, 8) and (360, 64)",
+        partial(grid.train_grid, SQUARES),
+        partial(training.train, MLP, SQUARES),
+    ),
+    *refused(
+        ValueError,
+        "X_train and X_test must be arrays (rows, inputs) with as many inputs, got shapes "
+        + "(100, 64) and (360, 63)",
+        partial(grid.train_grid, NARROW),
+        partial(training.train, MLP, NARROW),
+    ),
+    *refused(
+        ValueError,
+        "model must return logits, a tensor (rows, classes), got shape (64,) from "
+        + "Sequential( (0): Linear(",
+        partial(training.train, torch.nn.Sequential(torch.nn.Linear(64, 64), FLAT), DIGITS),
+        partial(
+            training.score,
+            torch.nn.Sequential(torch.nn.Linear(64, 64), FLAT),
+            torch.ones(1, 64),
+            torch.zeros(1, dtype=torch.int64),
+        ),
+    ),
+    (
+        partial(training.train, torch.nn.Identity(), DIGITS),
+        ValueError,
+        "model must have weights to train, got Identity()",
+    ),
+    *refused(
+        ValueError,
+        'device must be "cpu", or "cuda" where PyTorch finds one, got \'cpu:x\' '
+        + "(Invalid device string: 'cpu:x')",
+        partial(training.train, MLP, DIGITS, device="cpu:x"),
+        partial(grid.train_grid, DIGITS, device="cpu:x"),
+    ),
+    (
+        partial(training.checked_device, "cuda:77"),
+        ValueError,
+        'device must be "cpu", or "cuda" where PyTorch finds one, got \'cuda:77\' (',
+    ),
+    *refused(
+        TypeError,
+        "progress must be callable, got 3",
+        partial(training.train, MLP, DIGITS, progress=3),
+        partial(grid.train_grid, DIGITS, progress=3),
+        partial(choosing_p.cross_validate, lambda p, seed: MLP, [DIGITS], [0.5], progress=3),
+        partial(regulariser.accuracies, DIGITS, [regulariser.Setting()], progress=3),
+    ),
+    (
+        partial(digits.accuracy, NET, 5, [0]),
+        ValueError,
+        "X must be an array (examples, inputs), got shape (): 5",
+    ),
+    (
+        partial(digits.trained_network, kind=["inverted"]),
+        ValueError,
+        "kind must be 'inverted' or 'vanilla', got ['inverted']",
+    ),
+    *refused(
+        ValueError,
+        "no.ipynb cannot be read as a notebook: FileNotFoundError(2, 'No such "
+        + "file or directory')",
+        partial(notebooks.execute, Path("no.ipynb")),
+        partial(links.table, links.repository("https://github.com/a/b"), [Path("no.ipynb")]),
+        partial(site.build, [Path("no.ipynb")], Path("nowhere")),
+    ),
+    (
+        partial(site.build, [], Path("nowhere")),
+        ValueError,
+        "a site needs at least one notebook, got none",
+    ),
+    (
+        partial(site.shoot, "my_lesson"),
+        ValueError,
+        "my_lesson.panel() cannot be shown: No module named 'dlcourse.my_lesson'",
+    ),
+    (
+        partial(site.shoot, "data"),
+        ValueError,
+        "data.panel() cannot be shown: module 'dlcourse.data' has no attribute 'panel'",
+    ),
+    *refused(
+        TypeError,
+        "scene must be callable, got 3",
+        partial(live.Panel, 3),
+        partial(film.Camera, 3, (80, 40)),
+        partial(retrain.TrainingPanel, 3, lambda seed: None),
+    ),
+    (
+        partial(retrain.TrainingPanel, lambda figure, seed: None, 3),
+        TypeError,
+        "train must be callable, got 3",
+    ),
+    (
+        partial(
+            retrain.TrainingPanel,
+            lambda figure, seed: None,
+            lambda seed, progress: None,
+            {"progress": None},
+        ),
+        ValueError,
+        "a control must not be named progress",
+    ),
 ]
 
 
@@ -1344,6 +1548,7 @@ NOT_ASKED = {
     },
     "hold what a trainer has checked": {
         *("Plan", "Masks", "Orders", "draw_of", "mask_generator", "batch_orders", "run_epochs"),
+        *("counted", "seeded"),
     },
 }
 

@@ -14,8 +14,8 @@ from dlcourse.film import Camera, shoot_text
 from dlcourse.live import SIZE
 from dlcourse.notebooks import tidy
 from dlcourse.retrain import TrainingPanel
-from tests.lab import Notebook
-from tests.test_notebooks import LESSONS, cells, panel_cell
+from tests.lab import Notebook, panel_cell
+from tests.test_notebooks import LESSONS, cells
 
 SCREENSHOTS = Path(__file__).parent.parent / "screenshots"
 

@@ -1093,6 +1093,38 @@ def test_an_in_place_change_never_reaches_the_other_calls():
     assert values[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("make", "change"),
+    [
+        (lambda: {"A": np.zeros(2)}, lambda x: x.popitem()),
+        (lambda: {"A": np.zeros(2)}, lambda x: x.update(B=1)),
+        (lambda: {"A": np.zeros(2)}, lambda x: x.update(A=[0, 0])),
+        (lambda: {"A": np.zeros(2)}, lambda x: x.update(A=object())),
+        (lambda: {"A": np.zeros(2)}, lambda x: np.add(x["A"], 1, out=x["A"])),
+        (lambda: [np.zeros(2)], lambda x: x.clear()),
+        (lambda: [np.zeros(2)], lambda x: x.insert(0, "a word")),
+        (lambda: [np.zeros(2)], lambda x: x.__setitem__(0, np.zeros(3))),
+        (lambda: [[0.0], [1.0]], lambda x: x[1].append(2)),
+        (lambda: (np.zeros(2),), lambda x: np.add(x[0], 1, out=x[0])),
+        (lambda: [torch.zeros(2)], lambda x: x[0].add_(1)),
+    ],
+)
+def test_what_is_changed_within_a_dict_list_or_tuple_is_seen_and_stays_there(make, change):
+    given = make()
+    with pytest.raises(Slip, match="your function changed x in place"):
+        call(lambda x: change(x), x=given)
+    assert repr(given) == repr(make())
+
+
+def test_what_is_left_alone_is_not_called_changed():
+    assert call(lambda weights: len(weights), weights=[np.ones((2, 3)), np.ones((3, 1))]) == 2
+    assert call(lambda x: x.size, x=np.array([1.0, np.nan])) == 2
+    assert call(lambda x: len(x), x={"a": float("nan"), "b": None, "c": object(), "d": (1, 2)}) == 4
+    assert (
+        call(lambda x: len(x), x=[torch.tensor([np.nan]), torch.ones(2, requires_grad=True)]) == 2
+    )
+
+
 def test_a_reused_output_array_does_not_look_like_a_reused_mask():
     buffer = np.empty((200, 50), bool)
 
@@ -1267,6 +1299,11 @@ def test_a_number_is_right_within_its_tolerance(expected, atol, off):
         assert verdict.message.endswith("small" if answer < Fraction(expected) else "large")
 
 
+def test_tolerances_may_be_numpy_numbers():
+    near = number(np.float32(512), atol=np.float32(1), rtol=np.int64(0), near=(np.float32(2), "hm"))
+    assert check("1", 513, near).ok and message_of(514, near) == "514 is near: hm"
+
+
 def test_very_large_whole_numbers():
     masks = number(2**1024, rtol=0, slips={2**512: "half as many units?"})
     assert check("1", 2**1024, masks).ok
@@ -1320,6 +1357,13 @@ def test_slips_of_arrays():
     assert "of different lengths" in message_of([[1], [1, 2]], expectation)
     assert message_of(None, expectation) == "the answer is None"
     assert message_of([[1, 0], [0, np.nan]], expectation).endswith("nan or inf in 1 of 4 places")
+
+
+def test_arrays_of_float16_are_allowed_their_precision_by_answer_and_slip():
+    third = array([1 / 3, 0.1], slips=[([2 / 3, 0.9], "swapped")])
+    assert check("1", np.float16([1 / 3, 0.1]), third).ok
+    assert message_of(np.float16([2 / 3, 0.9]), third) == "swapped"
+    assert check("1", np.float16([1.02]), array([1.0], rtol=0.05)).ok
 
 
 def test_as_array_copies():

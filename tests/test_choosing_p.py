@@ -458,7 +458,7 @@ def test_panel_trains_and_has_no_history():
     panel = choosing_p.panel(p=0.3, width=8, images=100)
     try:
         assert_no_history(panel, picture.scene, PS, seed=0, width=8, images=100, where="hidden")
-        width, images, where, *_ = panel.children[1].children
+        width, images, where, *_ = panel.controls
         for value, control, state in (
             (32, width, (32, 100, "hidden")),
             ("both", where, (32, 100, "both")),
@@ -629,9 +629,24 @@ def by_distance(splits):
     ]
 
 
+def by_popping(splits):
+    while splits:
+        name, one = splits.popitem()
+        if set(map(tuple, one.X_test)) & set(map(tuple, one.X_train)):
+            splits["A"] = one  # whatever is left there, the check has its own
+            return name
+
+
 @pytest.mark.parametrize("answer", [in_sets, in_one_array, by_distance])
 def test_leaked_accepts_right_answers(answer):
     assert check("7.3", answer, choosing_p.leaked_function).ok
+
+
+def test_leaked_names_what_was_changed():
+    verdict = check("7.3", by_popping, choosing_p.leaked_function)
+    assert verdict.message == (
+        "by_popping changed splits in place: work on a copy: `copy.deepcopy(splits)` makes one"
+    )
 
 
 def same_place(splits):

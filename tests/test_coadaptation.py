@@ -321,7 +321,7 @@ def test_titles_say_the_verdict():
 def test_panel_shows_the_same_picture_however_it_got_there():
     panel = coadaptation.panel(p=0.3, trained=0.8, layers="second")
     try:
-        trained, layers, _, new_draw = panel.children[1].children
+        trained, layers, _, new_draw = panel.controls
         new_draw.click()
         for trained.value, layers.value in (SETTINGS[0], SETTINGS[4], SETTINGS[8]):
             state = {"seed": 1, "trained": trained.value, "layers": layers.value}

@@ -194,6 +194,31 @@ def test_loading_never_downloads(openml, tmp_path):
     assert not openml.paths and not files(tmp_path)
 
 
+def test_a_file_in_the_place_of_the_folder_is_no_broken_file(openml, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(data.DataError, match=r"fashion_mnist is not in .*file: "):
+        data.fashion_mnist(folder=tmp_path / "file")
+
+
+@pytest.mark.parametrize("error", [MemoryError("too much"), PermissionError(errno.EACCES, "no")])
+def test_what_is_no_fault_of_the_file_is_told_as_it_is(openml, tmp_path, monkeypatch, error):
+    """And is no reason to download it again."""
+    data.download("fashion_mnist", tmp_path)
+    openml.paths.clear()
+
+    def failing(*args, **more):
+        raise error
+
+    place = (np, "load") if isinstance(error, MemoryError) else (Path, "open")
+    monkeypatch.setattr(*place, failing)
+    with pytest.raises(type(error)) as raised:
+        data.fashion_mnist(folder=tmp_path)
+    assert raised.value is error
+    with pytest.raises(data.DataError) as refusal:
+        data.download("fashion_mnist", tmp_path)
+    assert refusal.value.__cause__ is error and not openml.paths
+
+
 def test_only_the_compact_file_is_kept(openml, tmp_path):
     data.download("fashion_mnist", tmp_path)
     assert files(tmp_path) == [tmp_path / "dlcourse" / "fashion_mnist.npz"]

@@ -13,9 +13,9 @@ from dlcourse.film import Camera
 from dlcourse.live import SIZE
 from dlcourse.notebooks import tidy
 from dlcourse.page import BUTTONS
-from tests.lab import Notebook, Voila
+from tests.lab import Notebook, Voila, panel_cell
 from tests.test_browser import SCREENSHOTS, wait_for_picture
-from tests.test_notebooks import LESSONS, cells, outputs, panel_cell
+from tests.test_notebooks import LESSONS, cells, outputs
 
 DEMO = Path(__file__).parent.parent / "notebooks" / "demo.ipynb"
 PANELS = [path.stem[3:] for path in LESSONS]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from itertools import product
 
@@ -291,7 +292,7 @@ def test_picture_shows_the_numbers():
 def test_panel_shows_the_same_picture_however_it_got_there():
     panel = ensembles.panel(p=0.3, network="linear", n=4)
     try:
-        kind, n, _, new_draw = panel.children[1].children
+        kind, n, _, new_draw = panel.controls
         new_draw.click()
         for kind.value, n.value in product(ensembles.KINDS, ensembles.SIZES):
             state = {"seed": 1, "network": kind.value, "n": n.value}
@@ -346,6 +347,20 @@ def mean_torch(outputs, masks, p):
 @pytest.mark.parametrize("answer", [mean_loop, mean_average, mean_matrix, mean_torch])
 def test_mean_accepts_right_answers(answer):
     assert check("3.1", answer, ensembles.mean_function).ok
+
+
+def test_numbers_that_are_told_apart_are_told_with_digits_that_differ():
+    def rounded(outputs, masks, p):
+        return mean_matrix(outputs, masks, p).astype(np.float16).astype(float)
+
+    def last_is_off(outputs, masks, p):
+        return mean_matrix(outputs, masks, p) + np.array([0, 0, 1])
+
+    message = check("3.1", rounded, ensembles.mean_function).message
+    found, expected = re.findall(r"\d+\.\d+(?= in the|$)", message)
+    assert found != expected and abs(float(found) - float(expected)) < 0.002
+    message = check("3.1", last_is_off, ensembles.mean_function).message
+    assert " in the third place at p = 0.3, expected " in message
 
 
 def kept_only(masks, p):

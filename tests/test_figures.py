@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import nbformat
 import pytest
 from IPython.core.formatters import DisplayFormatter
+from matplotlib.figure import Figure
 from PIL import Image
 
 from dlcourse import figures, projector
@@ -117,6 +118,27 @@ def test_for_a_projector_the_whole_and_its_letters_are_larger(fig, shown):
     figures.show(fig, ALT)
     small = size_of(shown[1][0]["image/png"])
     assert large == pytest.approx([projector.SCALE * pixels for pixels in small], abs=2)
+
+
+def test_for_a_projector_axes_that_share_their_ticks_keep_every_second_one():
+    figure = Figure()
+    axes = figure.subplots(1, 3, sharey=True)
+    axes[0].set_ylim(0, 1)
+    axes[0].set_yticks([i / 10 for i in range(11)])
+    projector.enlarge(figure)
+    for ax in axes:
+        assert ax.get_yticks() == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1])
+        assert ax.yaxis.get_major_ticks()[0].label1.get_fontsize() == projector.LEAST
+
+
+def test_the_switch_forgets_what_is_gone():
+    class Watcher:
+        def called(self):
+            """Do nothing."""
+
+    for _ in range(3):
+        projector.watch(Watcher().called)
+    assert len([watcher for watcher in projector._watchers if watcher() is None]) <= 1
 
 
 @pytest.mark.parametrize(

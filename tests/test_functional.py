@@ -211,13 +211,18 @@ def test_dropped_units_are_positive_zero_whatever_they_were(layer, dtype):
         for result in (
             layer(x, 0.5, mask=drop_all),
             layer(x, 1),
-            layer(x, 1, mask=~drop_all),
+            dropout(x, 1, mask=~drop_all),  # there is no scale at p = 1
             dropout_backward(x, drop_all, 0.5),
             vanilla_dropout(x, 1, training=False),
         ):
             assert np.array_equal(result, np.zeros(6)) and not np.signbit(result).any()
         kept = layer(x[:3], 0.5, mask=np.ones(3, bool))
     np.testing.assert_array_equal(kept, x[:3])
+
+
+def test_vanilla_dropout_keeps_what_the_mask_keeps_whatever_p_is():
+    for p in (0, 0.5, 1):
+        assert vanilla_dropout([1.0, 2.0], p, mask=[True, False]).tolist() == [1, 0]
 
 
 @pytest.mark.parametrize("p", [1 - 2**-17, 1 - 2**-30, np.nextafter(1, 0)])

@@ -17,7 +17,7 @@ from dlcourse.data import digits
 from dlcourse.descent import Masks, mask_generator
 from dlcourse.grid import train_grid
 from dlcourse.stack import Stack
-from dlcourse.training import mlp, train
+from dlcourse.training import mlp, score, train
 from tests.test_training import made, stopping_after, weights
 
 FEW = digits(train_size=130)
@@ -169,6 +169,22 @@ def test_masks_of_networks_layers_steps_rows_and_units_are_independent():
         assert abs((a * b).mean()) < 5 / np.sqrt(a.numel())
 
 
+@pytest.mark.parametrize("p", [0.0, 1.0])
+def test_where_nothing_is_drawn_what_lies_in_memory_changes_nothing(p, monkeypatch):
+    empty = torch.empty
+
+    def extreme(*shape, **more):
+        """Let the bounds be as high and the units as low as can be."""
+        found = empty(*shape, **more)
+        if found.dtype == torch.int64:
+            found.fill_(-(2**63))[..., 0] = 2**63 - 1
+        return found
+
+    monkeypatch.setattr(torch, "empty", extreme)
+    masks = Masks([((0.0, p), 0), ((0.0, 0.5), 0)], [1, 100], torch.device("cpu"))
+    assert (masks.drawn(1, rows=20, steps=2)[0] == 1 - p).all()
+
+
 def test_masks_do_not_depend_on_how_many_steps_are_drawn_at_once(monkeypatch):
     many = train_grid(FEW, (20,), [0.5], 2, **PLAN).curves.test_loss
     monkeypatch.setattr(descent, "STEPS_AT_ONCE", 1)
@@ -191,6 +207,30 @@ def test_a_stack_gives_what_its_networks_give():
         hidden = next(iter(stack.layers(X)))
         assert torch.allclose(hidden[1], nets[1][:2](X), atol=1e-6)
     assert torch.equal(weights(stack.network(2)), weights(nets[2]))
+
+
+def test_ties_and_nan_are_scored_as_in_the_plain_loop():
+    """Of equal logits the first counts; nan is above all."""
+    logits = torch.tensor(
+        [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [1.0, np.nan, 2.0], [1.0, np.nan, 2.0]]
+    )
+    y = torch.tensor([0, 1, 1, 2])
+    _, right = stack.losses_and_right(logits[:, None], y[:, None])
+    plain = [
+        score(Given(row[None]), torch.zeros(1, 1), y[i : i + 1])[1] for i, row in enumerate(logits)
+    ]
+    assert right.tolist() == plain == [1, 0, 1, 0]
+
+
+class Given(nn.Module):
+    """A network whose logits are what they are."""
+
+    def __init__(self, logits):
+        super().__init__()
+        self.logits = logits
+
+    def forward(self, _):
+        return self.logits
 
 
 def test_factors_multiply_the_hidden_units():
@@ -256,6 +296,11 @@ def test_tasks_give_what_one_program_gives(small_tasks, monkeypatch):
     assert np.allclose(small_tasks.curves.test_loss, whole.curves.test_loss, atol=1e-4)
     assert torch.allclose(small_tasks.stack.flat, whole.stack.flat, atol=1e-4)
     assert torch.equal(weights(small_tasks.network(1, 4)), weights(small_tasks.stack.network(9)))
+
+
+def test_tasks_are_joined_on_the_device_that_was_asked_for(small_tasks):
+    joined = module._joined([small_tasks, small_tasks], torch.device("meta"))
+    assert joined.stack.flat.device.type == "meta"
 
 
 def test_an_interrupt_keeps_the_finished_tasks(small_tasks):

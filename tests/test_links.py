@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import nbformat
 import pytest
 
 from dlcourse.links import repository, table
@@ -49,6 +50,23 @@ def test_without_a_hub_no_link_pretends_to_lead_to_one():
     assert "`/hub/user-redirect/git-pull?" in text and "](/hub" not in text
     assert "Put the address of your JupyterHub" in text
     assert '%pip install "dlcourse @ git+https://github.com/ORG/REPO@main"' in text
+
+
+@pytest.mark.parametrize(
+    ("cells", "title"),
+    [
+        (["# A | B\n\nmore"], r"A \| B"),
+        ([""], "03_mine"),
+        (["\n# late"], "03_mine"),
+        ([], "03_mine"),
+    ],
+)
+def test_a_title_is_the_first_line_or_the_files_name(tmp_path, cells, title):
+    path = tmp_path / "03_mine.ipynb"
+    made = [nbformat.v4.new_markdown_cell(one) for one in cells]
+    nbformat.write(nbformat.v4.new_notebook(cells=made), path)
+    row = table(repository("https://github.com/ORG/REPO"), [path]).splitlines()[2]
+    assert row.startswith(f"| {title} | [![open on Binder]")
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def slider(panel):
 
 
 def units(panel):
-    return panel.children[1].children[0]
+    return panel.controls[0]
 
 
 def film(panel):
@@ -228,7 +228,7 @@ def test_repr_is_the_present_state(panel):
 
 def test_the_button_draws_anew(panel):
     before = film(panel)
-    panel.children[1].children[-1].click()
+    panel.controls[-1].click()
     assert panel.settings["seed"] == 1
     after = film(panel)
     assert after == fresh_film(panel)

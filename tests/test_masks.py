@@ -171,7 +171,7 @@ def test_nothing_is_cut_off_and_no_words_overlap(digit, large):
 def test_panel_shows_the_same_picture_however_it_got_there():
     panel = masks.panel(p=0.3, seed=0, digit=5)
     try:
-        digit, _, new_draw = panel.children[1].children
+        digit, _, new_draw = panel.controls
         new_draw.click()
         for value in (0, 9):
             digit.value = value

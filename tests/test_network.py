@@ -88,6 +88,14 @@ def test_gradients_are_slopes(kind, name, batch):
     np.testing.assert_allclose(grads[name], slopes, rtol=0, atol=1e-8)
 
 
+def test_a_gradient_may_be_a_list(batch):
+    (X, y), net = batch, make_net()
+    logits, cache = net.forward(X, masks=make_masks())
+    _, d_logits = softmax_cross_entropy(logits, y)
+    as_array, as_list = net.backward(d_logits, cache), net.backward(d_logits.tolist(), cache)
+    assert all(np.array_equal(as_array[name], as_list[name]) for name in PARAMS)
+
+
 def test_p_1_leaves_the_last_bias_alone_to_learn(batch):
     X, y = batch
     for kind in KINDS:
@@ -215,6 +223,8 @@ BAD = [
     (lambda net: net.train_step(X8, y8, lr=float("nan")), ValueError, "got nan"),
     (lambda net: net.train_step(X8, y8, lr="0.1"), TypeError, "got '0.1'"),
     (lambda net: net.train_step(X8, y8, lr=True), TypeError, "got True"),
+    (lambda net: net.backward(np.ones(4), net.forward(X8)[1]), ValueError, "(8, 4), got (4,)"),
+    (lambda net: net.backward([[1.0] * 4], net.forward(X8)[1]), ValueError, "got (1, 4)"),
 ]
 
 

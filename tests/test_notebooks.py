@@ -9,6 +9,7 @@ import nbformat
 import pytest
 
 from dlcourse.notebooks import WIDGET_VIEW, tidy
+from tests.lab import panel_cell
 
 ROOT = Path(__file__).parent.parent
 LESSONS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
@@ -23,14 +24,6 @@ every_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.st
 def cells(path, kind=None):
     notebook = nbformat.read(path, as_version=4)
     return [cell for cell in notebook.cells if kind in (None, cell.cell_type)]
-
-
-def panel_cell(path):
-    """Return the number of the cell that is nothing but the lesson's panel."""
-    (number,) = [
-        i for i, cell in enumerate(cells(path)) if re.fullmatch(r"\w+\.panel\(\)", cell.source)
-    ]
-    return number
 
 
 def outputs(path):

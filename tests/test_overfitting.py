@@ -197,7 +197,7 @@ def test_static_figures_draw_what_they_are_given():
 def test_panel_shows_the_same_picture_however_it_got_there():
     panel = overfitting.panel(p=0.3, images=300)
     try:
-        wrong, images, _, button, *_ = panel.children[1].children
+        wrong, images, _, button, *_ = panel.controls
         for share, size in ((0.4, 300), (0.0, 1000), (0.2, 300)):
             wrong.value, images.value = share, size
             button.click()

@@ -414,7 +414,7 @@ def test_the_picture_shows_the_numbers():
 def test_panel_shows_the_same_picture_however_it_got_there():
     panel = regulariser.panel(p=0.3)
     try:
-        model, scale, _, new_draw = panel.children[1].children
+        model, scale, _, new_draw = panel.controls
         new_draw.click()
         for name in regulariser.MODELS:
             model.value = name

@@ -488,7 +488,7 @@ def test_what_is_grey_stays_grey_where_p_rises(shown):
 def test_panel_shows_the_same_picture_however_it_got_there():
     panel = relatives.panel(p=0.3)
     try:
-        shown, _, new_draw = panel.children[1].children
+        shown, _, new_draw = panel.controls
         new_draw.click()
         for value in (*SHOWN[::-1],):
             shown.value = value

@@ -174,6 +174,38 @@ def test_an_error_is_told_and_loses_nothing(panel, training, error):
     assert panel.error is None
 
 
+def test_a_training_that_cannot_start_leaves_the_panel_as_it_was(panel, monkeypatch):
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as within:
+        within.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="new thread"):
+            panel.new_draw()
+    assert button(panel).description == "Train again" and "still training" not in told(panel)
+    assert panel.wait_for_training(1)
+    panel.new_draw()
+    assert panel.wait_for_training(10) and panel.settings["seed"] == 4
+
+
+def test_who_waits_while_a_training_starts_waits_for_its_end(panel, training, monkeypatch):
+    start, waited = threading.Thread.start, []
+
+    def start_late(thread):
+        if thread.name == "training":
+            other = threading.Thread(target=lambda: waited.append(panel.wait_for_training(10)))
+            start(other)
+            other.join(0.2)  # it must not have asked a thread that is not started yet
+            waiting.append(other)
+        start(thread)
+
+    waiting: list[threading.Thread] = []
+    monkeypatch.setattr(threading.Thread, "start", start_late)
+    panel.new_draw()
+    waiting[0].join(10)
+    assert waited == [True] and (4, 1) in training.done
+
+
 def test_closing_stops_a_training(panel, training):
     training.free = False
     button(panel).click()

@@ -18,8 +18,9 @@ import yaml
 from dlcourse import site
 from dlcourse.film import Camera
 from dlcourse.live import SIZE
+from tests.lab import panel_cell
 from tests.scenes import units_scene
-from tests.test_notebooks import LESSONS, cells, every_lesson, outputs, panel_cell
+from tests.test_notebooks import LESSONS, cells, every_lesson, outputs
 
 ROOT = Path(__file__).parent.parent
 SCREENSHOTS = ROOT / "screenshots"
@@ -249,7 +250,7 @@ def test_the_other_controls_are_told_not_shown(visit, path):
     page = visit(f"{path.stem}.html")
     assert "p moves when" not in page.locator(".film").inner_text()
     panel = importlib.import_module(f"dlcourse.{path.stem[3:]}").panel()
-    names = [w.description for w in panel.children[1].children if getattr(w, "description", "")]
+    names = [w.description for w in panel.controls if getattr(w, "description", "")]
     call = repr(panel)
     panel.close()
     said = page.locator(".film p").inner_text()
@@ -550,6 +551,23 @@ def test_what_is_no_notebook_is_named(course):
     assert answer.returncode == 2
     assert "03_bad.ipynb cannot be read as a notebook" in answer.stderr
     assert "Traceback" not in answer.stderr
+    assert not (course / "_site").exists()
+
+
+@pytest.mark.parametrize(
+    ("panels", "words"),
+    [
+        (["masks.panel()", "masks.panel()"], "01_one.ipynb has more than one panel cell"),
+        (["my_lesson.panel()"], "my_lesson.panel() cannot be shown: No module named"),
+    ],
+)
+def test_a_panel_that_a_page_cannot_show_is_named(course, panels, words):
+    path = course / "notebooks" / "01_one.ipynb"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(one) for one in panels])
+    nbformat.write(notebook, path)
+    answer = command(folder=course)
+    assert answer.returncode == 2
+    assert words in answer.stderr and "Traceback" not in answer.stderr
     assert not (course / "_site").exists()
 
 

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 from torch.nn.utils import parameters_to_vector
 
+from dlcourse.choosing_p import create_head, heads
 from dlcourse.data import Dataset, digits
-from dlcourse.training import batch_orders, mlp, train
+from dlcourse.training import batch_orders, checked_device, mlp, score, seeded, train
 
 FEW = digits(train_size=130)
 
@@ -128,6 +129,40 @@ def test_the_seed_decides_masks_and_order_and_the_global_generator_is_left_alone
     assert torch.equal(torch.rand(3), expected)
     other = train(model, FEW, epochs=1, seed=2, progress=None)
     assert not torch.equal(weights(first.model), weights(other.model))
+
+
+def test_no_generator_of_a_gpu_is_seeded_for_what_runs_on_the_cpu(monkeypatch):
+    of_gpus: list[int] = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", of_gpus.append)
+    train(mlp(64, (20,), 10, p=0.5), FEW, epochs=1, progress=None)
+    create_head(8, 2, seed=1)
+    heads._trained_body.__wrapped__(1)
+    assert of_gpus == []
+
+
+@pytest.mark.parametrize("device", ["cpu", *(["cuda"] if torch.cuda.is_available() else [])])
+def test_generators_are_seeded_and_put_back(device):
+    def states():
+        return [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
+
+    where, before = checked_device(device), states()
+    draws = []
+    for _ in range(2):
+        with seeded(3, where):
+            draws.append(torch.rand(3, device=where))
+    assert torch.equal(*draws)
+    assert all(torch.equal(a, b) for a, b in zip(before, states(), strict=True))
+
+
+def test_scoring_leaves_each_part_in_its_mode():
+    model = mlp(64, (20, 20), 10, p=0.5).train()
+    model[2].eval()
+    before = [part.training for part in model.modules()]
+    score(model, torch.ones(2, 64), torch.tensor([0, 1]))
+    assert [part.training for part in model.modules()] == before
+    with pytest.raises(ValueError, match="rows of 3 numbers"):
+        score(model, torch.ones(2, 3), torch.tensor([0, 1]))
+    assert [part.training for part in model.modules()] == before
 
 
 def test_an_interrupt_keeps_the_finished_epochs(capsys):

@@ -290,7 +290,7 @@ def test_what_the_bars_cannot_show_is_told(p, words):
 def test_panel_shows_the_same_picture_however_it_got_there():
     panel = walter.panel(p=0.3, fan_in=100)
     try:
-        fan_in, mean, output, _, new_draw = panel.children[1].children
+        fan_in, mean, output, _, new_draw = panel.controls
         new_draw.click()
         for n, m, o in [(10, 0.0, walter.OUTPUTS[0]), (1000, 0.5, walter.OUTPUTS[3])]:
             fan_in.value, mean.value, output.value = n, m, o

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from dlcourse import _validate as check
 from dlcourse.data import Dataset
-from dlcourse.training import Progress, train
+from dlcourse.training import Progress, check_progress, counted, train
 
 
 def folds(data: Dataset, k: int = 5, seed: int = 0) -> list[Dataset]:
@@ -88,13 +88,14 @@ def cross_validate(
     (3, 2)
     """
     check.function(make, "make")
+    check_progress(progress)
     ps = _checked_ps(ps)
     for part in parts:
         check.instance(part, Dataset, "each of parts", "a Dataset")
     if len(parts) == 0:
         raise ValueError(f"parts must hold at least one Dataset, got {check.quoted(parts)}")
     scores = np.empty((len(ps), len(parts)))
-    for i in range(len(ps)) if progress is None else progress(range(len(ps))):
+    for i in counted(len(ps), progress):
         for seed, part in enumerate(parts):
             done = train(make(ps[i], seed), part, seed=seed, progress=None, **settings)
             scores[i, seed] = done.curves.test_accuracy[-1]

@@ -14,7 +14,7 @@ from torch import nn
 from dlcourse import _validate as check
 from dlcourse import data
 from dlcourse.data import Dataset
-from dlcourse.training import train
+from dlcourse.training import seeded, train
 
 FEATURES = 128  # that the body makes of an image
 CLASSES = 5
@@ -61,8 +61,7 @@ def create_head(
     extra = _extra_widths(xtra_fc)
     sizes = [check.integer(features, "features", 1), *extra, check.integer(classes, "classes", 1)]
     layers: list[nn.Module] = []
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(check.seed(seed))
+    with seeded(check.seed(seed)):
         for n_in, n_out, p in zip(sizes, sizes[1:], head_ps(ps, len(extra)), strict=False):
             layers += [nn.BatchNorm1d(n_in), nn.Dropout(p), nn.Linear(n_in, n_out), nn.ReLU()]
     return nn.Sequential(*layers[:-1])  # no ReLU behind the logits
@@ -126,8 +125,7 @@ def frozen_body(seed: int = 0) -> nn.Sequential:
 
 @lru_cache(2)
 def _trained_body(seed: int) -> nn.Sequential:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         body = nn.Sequential(
             nn.Unflatten(1, (1, 8, 8)),
             nn.Conv2d(1, 16, 3, padding=1),

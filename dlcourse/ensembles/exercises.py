@@ -15,12 +15,21 @@ from dlcourse.network import softmax
 def _compare(got: Any, right: np.ndarray, slips: dict[str, Any], who: str, at: str) -> str | None:
     """Return None if the numbers are right, else the slip whose numbers they are."""
     found, rtol = as_array(got, (3,), who), precision(got)
-    if np.allclose(found, right, rtol, atol=1e-5):
+    off = ~np.isclose(found, right, rtol, atol=1e-5)
+    if not off.any():
         return None
     for words, wrong in slips.items():
         if np.shape(wrong) == found.shape and np.allclose(found, wrong, rtol, atol=1e-5):
             return words
-    return f"{found[0]:.4g} in the first place {at}, expected {right[0]:.4g}"
+    place = int(off.argmax())
+    told, wanted = _told_apart(found[place], right[place])
+    return f"{told} in the {('first', 'second', 'third')[place]} place {at}, expected {wanted}"
+
+
+def _told_apart(a: float, b: float) -> tuple[str, str]:
+    """Write two numbers with as many digits as show that they differ, at least four."""
+    written = ((f"{a:.{digits}g}", f"{b:.{digits}g}") for digits in range(4, 18))
+    return next(pair for pair in written if pair[0] != pair[1])
 
 
 def _mean_slip(answer: Any) -> str | None:

@@ -10,7 +10,7 @@ import numpy as np
 from dlcourse._validate import instance, not_negative, positive, probability, quoted
 from dlcourse.data import Dataset
 from dlcourse.grid import train_grid
-from dlcourse.training import Progress
+from dlcourse.training import Progress, check_progress, counted
 
 HIDDEN = (64, 64)
 EPOCHS = 40
@@ -109,6 +109,7 @@ def accuracies(
     (2,)
     """
     instance(dataset, Dataset, "dataset", "a Dataset")
+    check_progress(progress)
     asked = list(dict.fromkeys(settings))
     if not asked:
         raise ValueError(f"settings must hold at least one Setting, got {quoted(settings)}")
@@ -121,7 +122,7 @@ def accuracies(
         alike.setdefault((setting.weight_decay, setting.max_norm), []).append(setting)
     groups = list(alike.items())
     found: dict[Setting, np.ndarray] = {}
-    for i in range(len(groups)) if progress is None else progress(range(len(groups))):
+    for i in counted(len(groups), progress):
         (decay, norm), group = groups[i]
         grid = train_grid(
             dataset,
