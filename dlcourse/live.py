@@ -354,7 +354,8 @@ class Panel(widgets.VBox):
                     if index == self._slider.index or not self._stale_frames():
                         self._hand_out(self._words, "_options_labels", tuple(self._words_of))
                     self._changed.notify_all()
-        self._give_back()
+        if not _python_ends:
+            self._give_back()
 
     def _hand_out(self, part: widgets.Widget, name: str, value: Any) -> None:
         """Change a part from the panel's own thread, in which nobody hears an exception."""
@@ -490,11 +491,17 @@ def _error_picture(error: BaseException, size: tuple[int, int], large: bool) -> 
 
 
 _open: weakref.WeakSet[Panel] = weakref.WeakSet()
+_python_ends = False
 
 
 @atexit.register
-def _close_all() -> None:
-    """End every film before Python ends: it aborts where a thread is then inside matplotlib."""
+def _end_threads() -> None:
+    """End the panels' threads before Python ends, which aborts where one is inside PyTorch.
+
+    Nothing is given back: p goes on moving on a page that is still there without its kernel.
+    """
+    global _python_ends
+    _python_ends = True
     for panel in list(_open):
         panel.close()
 

@@ -116,7 +116,9 @@ class TrainingPanel(Panel):
     def close(self) -> None:
         """Stop a training and give back all that the panel holds; the state is left."""
         self._stop.set()
-        super().close()
+        if not self._closed:
+            super().close()
+            self.wait_for_training()  # Python may be about to end
 
     def _give_back(self) -> None:
         self._stop.set()  # one that was started meanwhile too; from now on none can
