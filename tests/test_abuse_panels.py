@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
 import random
 import subprocess
 import sys
@@ -562,7 +563,7 @@ def taken():
     gc.collect()
     rss = psutil.Process().memory_info().rss / 1e6
     return rss, threading.active_count(), len(widgets.widget._instances)
-def half(seeds):
+def after(seeds):
     for seed in seeds:
         cell.run()
         abuse(cell, 400, seed)
@@ -570,18 +571,20 @@ def half(seeds):
     projector.switch(False)
     cell.panel.wait()
     return taken()
-first, second = half(range(5)), half(range(5, 10))
-print(*(after - before for before, after in zip(first, second)))
+warm, more = after(range(15)), after(range(15, 20))  # by then all words have been rasterised once
+print(*(end - start for start, end in zip(warm, more)))
 """
 
 
-def test_two_thousand_events_add_less_than_ten_megabytes_and_no_thread_and_no_widget():
-    answer = subprocess.run(
-        [sys.executable, "-c", GROWTH], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+def test_two_thousand_events_add_less_than_five_megabytes_and_no_thread_and_no_widget():
+    # glibc gives threads arenas of their own, each of which has to grow to its size once
+    environment = {**os.environ, "MALLOC_ARENA_MAX": "1"}
+    command = [sys.executable, "-c", GROWTH]
+    answer = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
     megabytes, threads, models = map(float, answer.stdout.split())
     print(f"grown by {megabytes:.1f} MB")
-    assert megabytes < 10
+    assert megabytes < 5
     assert threads == models == 0
 
 
