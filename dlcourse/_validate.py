@@ -61,6 +61,42 @@ def probability(p: Any, name: str = "p") -> float:
     return float(value)
 
 
+def many(value: Any) -> bool:
+    """Whether this is a sequence of values: a tuple, a list, a range, an array with an axis.
+
+    Examples
+    --------
+    >>> many([0.1, [0.2]]), many(np.array(0.1)), many("0.1")
+    (True, False, False)
+    """
+    return isinstance(value, tuple | list | range) or (
+        isinstance(value, np.ndarray) and value.ndim > 0
+    )
+
+
+def probabilities(ps: Any) -> list[float]:
+    """Return the probabilities in a sequence of at least one.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no sequence, or empty, or one of them is no probability.
+
+    Examples
+    --------
+    >>> probabilities(0.5)
+    Traceback (most recent call last):
+    ...
+    TypeError: ps must hold at least one p, got 0.5
+    """
+    rule = f"ps must hold at least one p, got {quoted(ps)}"
+    if not many(ps):
+        raise TypeError(rule)
+    if len(ps) == 0:
+        raise ValueError(rule)
+    return [probability(p) for p in ps]
+
+
 def generator(rng: Any) -> np.random.Generator:
     """Return the NumPy generator that `rng` stands for: None, a seed or a generator.
 
@@ -535,7 +571,7 @@ def layer_ps(p: Any, hidden: int) -> tuple[float, ...]:
     ...
     ValueError: p must be one number, 2 (one a hidden layer) or 3 (the inputs first), got 1: [0.5]
     """
-    if not isinstance(p, tuple | list | np.ndarray) or np.ndim(p) == 0:
+    if not many(p):
         return (0.0, *[probability(p)] * hidden)
     if len(p) not in (hidden, hidden + 1):
         raise ValueError(

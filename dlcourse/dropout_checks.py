@@ -40,6 +40,7 @@ from dlcourse.checks import Expectation
 
 __all__ = [
     "backward_function",
+    "both_slips",
     "dropout_function",
     "expect_backward",
     "expect_dropout",
@@ -203,9 +204,18 @@ def training_slip(
     scale = factor_slip("kept units are", factors, expected, words)
     if by_count and expected == "1/(1 − p)":
         scale = "kept units are divided by the fraction that this call kept, not by 1 − p"
-    if (mask := mask_slip(masks)) and scale:
-        return f"{mask}{'' if mask.endswith('?') else '.'} Also, {scale}"
-    return mask or scale
+    return both_slips(mask_slip(masks), scale)
+
+
+def both_slips(one: str | None, other: str | None) -> str | None:
+    """Tell two slips, such as one of the mask and one of the scale, or the one that there is.
+
+    >>> both_slips("p and 1 − p swapped?", "not rescaled?")
+    'p and 1 − p swapped? Also, not rescaled?'
+    """
+    if one and other:
+        return f"{one}{'' if one.endswith('?') else '.'} Also, {other}"
+    return one or other
 
 
 def result(answer: Any, /, shape: tuple[int, ...] = SHAPE, **arguments: Any) -> Array:
@@ -302,7 +312,7 @@ def _constant_slip(x: Array, outputs: Factors) -> str | None:
     for p, y in outputs.items():
         kept = _kept(y)
         if kept.mean() > 0.01 and np.ptp(y[kept]) < TOLERANCE * abs(y[kept][0]):
-            by_sign = kept[:, x < 0].mean() in (0, 1) and not kept.all()
+            by_sign = (x < 0).any() and kept[:, x < 0].mean() in (0, 1) and not kept.all()
             product = "is the product compared, not the random number? Check the brackets"
             hint = product if by_sign else "is x multiplied by the mask?"
             return f"kept units are all {y[kept][0]:.4g} at p = {p}, whatever x is: {hint}"
@@ -317,6 +327,10 @@ def _backward_slip(answer: Any, seed: int) -> str | None:
             passed = result(answer, grad=grad, mask=masks[p], p=p)
             if np.allclose(passed[~masks[p]], -p):
                 return BRACKETS.format("/")
+            kept = passed[masks[p]]
+            if kept.any() and np.ptp(kept) < TOLERANCE * abs(kept[0]):
+                told = f"the gradient of kept units is {kept[0]:.4g} at p = {p}, whatever grad is"
+                return f"{told}: multiply grad by the mask"
             ratios[p] = passed / grad
     flows = {p: _kept(ratio) for p, ratio in ratios.items()}
     if not any(flow.any() for flow in flows.values()):

@@ -28,8 +28,6 @@ class Keep(Generic[Value]):
     ([9, 16, 25], [4, 5])
     >>> squares.get(5, lambda: print("never asked"))
     25
-    >>> squares.get(6, lambda: "broken off", finished=lambda value: value == 36), squares.keys()
-    ('broken off', [4, 5])
     """
 
     def __init__(self, most: int) -> None:
@@ -44,19 +42,13 @@ class Keep(Generic[Value]):
         with self._lock:
             return list(self._values)
 
-    def get(
-        self,
-        key: Hashable,
-        make: Callable[[], Value],
-        finished: Callable[[Value], bool] = lambda value: True,
-    ) -> Value:
+    def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """Return the result of `make`, or the one that was kept under this key.
 
         Parameters
         ----------
         key : all that the result depends on
         make : callable without arguments
-        finished : callable that tells of a result whether to keep it
         """
         with self._lock:
             being_made = self._being_made.setdefault(key, threading.Lock())
@@ -65,8 +57,7 @@ class Keep(Generic[Value]):
                 if key in self._values:
                     return self._values[key]
             value = make()
-            if finished(value):
-                self._put(key, value)
+            self._put(key, value)
             return value
 
     def _put(self, key: Hashable, value: Value) -> None:

@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ipywidgets as widgets
+import numpy as np
 from IPython import get_ipython
 
 from dlcourse import projector
@@ -540,7 +541,8 @@ def choice(label: str, options: Mapping[str, Any], value: Any) -> widgets.Dropdo
     label : str
     options : mapping of str to value
     value
-        The option's value that is chosen first.
+        The option's value that is chosen first. Of the same type too: True and 8.0 are no 1 and 8,
+        but where some options are floats whole numbers may be ints or floats.
 
     Raises
     ------
@@ -552,11 +554,14 @@ def choice(label: str, options: Mapping[str, Any], value: Any) -> widgets.Dropdo
     >>> choice("scaling", {"inverted": 1, "none": 0}, 1).label
     'inverted'
     """
-    if value not in options.values():
+    kinds = {type(option) for option in options.values()}
+    kinds |= {int} if float in kinds else set()
+    plain = value.item() if isinstance(value, np.generic) else value
+    if type(plain) not in kinds or plain not in options.values():
         raise ValueError(f"{label} must be one of {list(options.values())}, got {value!r}")
     return widgets.Dropdown(
         options=list(options.items()),
-        value=value,
+        value=plain,
         description=label,
         style=_LABEL_AS_WIDE_AS_IT_IS,
         layout={"width": "max-content"},

@@ -289,7 +289,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     Raises
     ------
     TypeError, ValueError
-        If logits is no such array.
+        If logits is no such array, or has no class.
 
     Notes
     -----
@@ -301,6 +301,8 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     array([[0.5, 0.5]])
     """
     logits = check.table(logits, "logits", "(rows, classes)")
+    if logits.shape[1] == 0:
+        raise ValueError(f"logits must have at least one class, got shape {logits.shape}")
     # The largest logit is subtracted so that exp does not overflow; the ratio stays the same.
     e = np.exp(logits - logits.max(axis=1, keepdims=True))
     return e / e.sum(axis=1, keepdims=True)

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dlcourse import live, style
-from dlcourse._validate import integer, probability, quoted
+from dlcourse._validate import integer, probability, quoted, real_array
 from dlcourse.answers import Slip, as_array, describe, precision
 from dlcourse.checks import Expectation
 from dlcourse.film import Show
@@ -80,14 +80,20 @@ def numbers(p: float, units: int, masks: int) -> Numbers:
 def equal_pairs(masks: np.ndarray) -> int:
     """Count the pairs of equal masks, one mask in a row.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If masks is no array with a mask in each row; the message quotes it.
+
     Examples
     --------
     >>> equal_pairs(np.array([[True, False], [True, True], [True, False]]))
     1
     """
-    if np.ndim(masks) != 2:
+    rows = real_array(masks, "masks")
+    if rows.ndim != 2:
         raise ValueError(f"masks must be an array with a mask in each row, got {quoted(masks)}")
-    _, counts = np.unique(masks, axis=0, return_counts=True)
+    _, counts = np.unique(rows, axis=0, return_counts=True)
     return int((counts * (counts - 1) // 2).sum())
 
 

@@ -83,8 +83,13 @@ def received(terms: Any, p: float, kind: str, masks: Any) -> Received:
     >>> received([1.0, 3.0], 0.5, "inverted", masks=[[True, True], [False, True]]).training
     array([8., 6.])
     """
-    p, terms = check.probability(p), check.real_array(terms, "terms")
-    kind = _kind(kind)
+    p, given = check.probability(p), terms
+    terms, kind = check.real_array(terms, "terms"), _kind(kind)
+    if terms.ndim != 1:
+        raise ValueError(
+            f"terms must be an array (n,), got shape {terms.shape}: {check.quoted(given)}"
+        )
+    masks = check.bool_mask(masks, (len(masks) if check.many(masks) else 0, len(terms)))
     rows = np.broadcast_to(terms, (len(masks), *terms.shape))
     drop = dropout if kind == "inverted" else vanilla_dropout
     training = drop(rows, p, mask=masks).sum(axis=1)
@@ -280,7 +285,7 @@ def _key(ax: Axes, rescaled: bool) -> Text:
 
 def _sums(ax: Axes, full: float, colour: str) -> Callable[[Received, str], list[Artist]]:
     """Draw an axes for sums of which ``full`` is the largest without scaling."""
-    title = style.tidy(ax, "", "what the next layer receives: the sum of 16")
+    title = style.tidy(ax, "", f"what the next layer receives: the sum of {UNITS}")
     limit = 2.5 * full
     ax.set_xlim(-0.06 * full, limit)
     ax.set_ylim(0, 1)

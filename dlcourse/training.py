@@ -239,6 +239,34 @@ def run_epochs(
     return rows
 
 
+def whole(curves: Curves, epochs: int, seeds: int | Sequence[int] | None = None) -> Curves:
+    """Return curves from which no interrupt has kept an epoch or a seed away.
+
+    Networks are compared only if all of them were trained to the end.
+
+    Parameters
+    ----------
+    curves : Curves, of `train` or of `dlcourse.grid.train_grid`
+    epochs, seeds : as they were asked for; no seeds for `train`
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If some are missing.
+
+    Examples
+    --------
+    >>> whole(Curves(*np.ones((6, 3))), epochs=3).epochs
+    3
+    """
+    asked = [epochs]
+    if seeds is not None:
+        asked.insert(0, len(seeds) if isinstance(seeds, Sequence | np.ndarray) else seeds)
+    if list(curves.test_accuracy.shape[-len(asked) :]) != asked:
+        raise KeyboardInterrupt("not all is trained: run this cell again")
+    return curves
+
+
 def mlp(
     inputs: int, hidden: Sequence[int], classes: int, *, p: Any = 0.0, seed: int = 0
 ) -> nn.Sequential:

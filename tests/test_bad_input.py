@@ -307,6 +307,11 @@ TABLE = [
         TypeError,
         "training must be True or False, got 5",
     ),
+    (
+        partial(network.softmax, np.zeros((2, 0))),
+        ValueError,
+        "logits must have at least one class, got shape (2, 0)",
+    ),
     (partial(network.softmax, "abc"), TypeError, "logits" + REAL + "'abc' (dtype <U3)"),
     (
         partial(network.softmax, []),
@@ -679,10 +684,11 @@ TABLE = [
         partial(ensembles.monte_carlo_errors, NET, [[1.0, 2.0]], [0], 0, 3),
     ),
     (partial(questions.numbers, 0.5, 8, "5"), TypeError, "masks must be an int >= 1, got '5'"),
+    (partial(questions.equal_pairs, "abc"), TypeError, "masks" + REAL + "'abc' (dtype <U3)"),
     (
-        partial(questions.equal_pairs, "abc"),
+        partial(questions.equal_pairs, [[True], [True, False]]),
         ValueError,
-        "masks must be an array with a mask in each row, got 'abc'",
+        "masks" + REAL + "[[True], [True, False]] (rows of different lengths?)",
     ),
     (
         partial(questions.equal_pairs, [True, False]),
@@ -691,6 +697,17 @@ TABLE = [
     ),
     (partial(questions.panel, units=5), ValueError, "units must be one of [4, 8, 16], got 5"),
     (partial(questions.panel, masks=3), ValueError, "masks must be one of [2, 5, 10], got 3"),
+    (partial(questions.panel, masks=2.0), ValueError, "masks must be one of [2, 5, 10], got 2.0"),
+    (
+        partial(live.choice, "on", {"one": 1, "two": 2}, True),
+        ValueError,
+        "on must be one of [1, 2], got True",
+    ),
+    (
+        partial(live.choice, "scale", {"tenth": 0.1, "one": 1}, True),
+        ValueError,
+        "scale must be one of [0.1, 1], got True",
+    ),
     *refused(
         ValueError,
         "kind must be one of inverted, vanilla, unscaled, got 'other'",
@@ -711,6 +728,17 @@ TABLE = [
         partial(scaling.received, "ab", 0.5, "inverted", [[True, False]]),
         TypeError,
         "terms" + REAL + "'ab' (dtype <U2)",
+    ),
+    (
+        partial(scaling.received, [1.0, 2.0], 0.5, "inverted", None),
+        TypeError,
+        "mask must be bool (True = kept), got dtype object: None",
+    ),
+    *refused(
+        ValueError,
+        "terms must be an array (n,), got shape (",
+        partial(scaling.received, 5.0, 0.5, "inverted", [[True]]),
+        partial(scaling.received, [[1.0, 2.0]], 0.5, "inverted", [[[True, False]]]),
     ),
     (partial(scaling.activations, 0), ValueError, "units must be an int from 1 to 64, got 0"),
     (partial(scaling.activations, "16"), TypeError, "units must be an int from 1 to 64, got '16'"),
@@ -805,6 +833,41 @@ TABLE = [
         ValueError,
         "where must be one of hidden, input, both, got 'everywhere'",
     ),
+    *refused(
+        TypeError,
+        PROBABILITY + "[0.1] (one number for all units?)",
+        partial(training.mlp, 64, (4, 4), 10, p=[[0.1], [0.2, 0.3]]),
+        partial(choosing_p.create_head, 64, 10, ps=[[0.1], [0.2, 0.3]]),
+        partial(choosing_p.cross_validate, lambda p, seed: None, [DIGITS], [[0.1], [0.2, 0.3]]),
+        partial(choosing_p.networks, ps=[[[0.1], [0.2, 0.3]]]),
+        partial(ensembles.gaps, SMALL, [[0.1], [0.2, 0.3]]),
+    ),
+    (
+        partial(walter.theory, 100, [[0.1], [0.2, 0.3]]),
+        ValueError,
+        "p must be one probability or a 1-D array, got [[0.1], [0.2, 0.3]]",
+    ),
+    (
+        partial(relatives.channel_dropout, np.ones((2, 2, 3)), mask=[[True], [True, False]]),
+        ValueError,
+        "shape (2, 2), got shape (rows of different lengths): [[True], [True, False]]",
+    ),
+    (
+        partial(choosing_p.networks, images=[100]),
+        ValueError,
+        "images must be one of [100, 300, 1000], got [100]",
+    ),
+    (
+        partial(choosing_p.networks, 8, 100, "top", ps=((0, 0.5),)),
+        ValueError,
+        "where must be one of hidden, input, both, got 'top'",
+    ),
+    (
+        partial(choosing_p.networks, ps=0.5),
+        TypeError,
+        "ps must hold at least one p to train with, got 0.5",
+    ),
+    (partial(choosing_p.networks, seed=[0]), TypeError, SEED + "[0]"),
     (
         partial(choosing_p.networks, images=-1),
         ValueError,
@@ -856,6 +919,18 @@ TABLE = [
         ValueError,
         "units must be an array (images, units), got shape (2,): [1.0, 2.0]",
     ),
+    (
+        partial(coadaptation.mean_correlation, [[1.0, 2.0], [1.0, 3.0]]),
+        ValueError,
+        "units must hold at least two that differ between images, got 1 of shape (2, 2): "
+        + "[[1.0, 2.0], [1.0, 3.0]]",
+    ),
+    (
+        partial(coadaptation.mean_correlation, np.ones((0, 3))),
+        ValueError,
+        "units must hold at least two that differ between images, got 0 of shape (0, 3): "
+        + "array([], shape=(0, 3), dtype=float64)",
+    ),
     (partial(coadaptation.mean_correlation, "ab"), TypeError, "units" + REAL + "'ab' (dtype <U2)"),
     (
         partial(coadaptation.panel, trained=0.3),
@@ -895,11 +970,28 @@ TABLE = [
     (
         partial(ensembles.network, n=100),
         ValueError,
-        "n must be an int from 1 to 12, got 100: that would be a number of 31 "
-        + "digits of masks; draw some hundred of them with dropout_mask((masks, "
+        "n must be an int from 1 to 12, got 100: that would be 2**100 masks; "
+        + "draw some hundred of them with dropout_mask((masks, "
         + "n), p) and average these (Monte-Carlo averaging)",
     ),
-    (partial(ensembles.ensemble, "net", 0.5), TypeError, "net must be a Network, got 'net'"),
+    *refused(
+        TypeError,
+        "net must be a Network, got 'net'",
+        partial(ensembles.ensemble, "net", 0.5),
+        partial(ensembles.plain_ensemble, "net", 0.5),
+        partial(ensembles.gaps, "net", [0.5]),
+    ),
+    (partial(ensembles.gaps, SMALL, []), ValueError, "ps must hold at least one p, got []"),
+    (
+        partial(ensembles.mean_gaps, 4, [0.5]),
+        TypeError,
+        "ns must hold at least one number of units, got 4",
+    ),
+    (
+        partial(ensembles.mean_gaps, [], [0.5]),
+        ValueError,
+        "ns must hold at least one number of units, got []",
+    ),
     *refused(
         TypeError,
         P + "'p'" + STRING,
@@ -910,7 +1002,7 @@ TABLE = [
     (
         partial(ensembles.gaps, SMALL, 50),
         TypeError,
-        "ps must hold the probabilities of dropping, got 50",
+        "ps must hold at least one p, got 50",
     ),
     (
         partial(ensembles.mean_gaps, [-4], [0.5]),
@@ -922,12 +1014,12 @@ TABLE = [
         ValueError,
         "networks must be an int >= 2, got 0",
     ),
-    (partial(ensembles.averaging, networks=0), ValueError, "networks must be an int >= 1, got 0"),
-    (partial(ensembles.averaging, repeats=0), ValueError, "repeats must be an int >= 1, got 0"),
+    (partial(ensembles.averaging, networks=1), ValueError, "networks must be an int >= 2, got 1"),
+    (partial(ensembles.averaging, repeats=1), ValueError, "repeats must be an int >= 2, got 1"),
     (
         partial(ensembles.averaging, networks="a"),
         TypeError,
-        "networks must be an int >= 1, got 'a'",
+        "networks must be an int >= 2, got 'a'",
     ),
     (
         partial(ensembles.panel, network="x"),
@@ -970,6 +1062,11 @@ TABLE = [
         partial(regulariser.accuracies, DIGITS, []),
         ValueError,
         "settings must hold at least one Setting, got []",
+    ),
+    (
+        partial(regulariser.accuracies, DIGITS, regulariser.Setting()),
+        TypeError,
+        "settings must hold Settings, such as [Setting(p=0.5)], got Setting(p=0.0, ",
     ),
     (
         partial(regulariser.accuracies, DIGITS, [0.5]),
@@ -1087,6 +1184,11 @@ TABLE = [
         "input 1 times must be one of [0.1, 1, 10], got 9",
     ),
     (
+        partial(relatives.moments, "Gaussian dropout", [1.0], 1),
+        ValueError,
+        "p must be below 1 in Gaussian dropout, got 1: the variance p / (1 - p) would be infinite",
+    ),
+    (
         partial(relatives.gaussian_dropout, [1.0], 1),
         ValueError,
         "p must be below 1 in Gaussian dropout, got 1: the variance p / (1 - "
@@ -1174,19 +1276,19 @@ TABLE = [
     ),
     *refused(
         ValueError,
-        "n_simulations must be an int of 2 or more, got 0",
+        "n_simulations must be an int >= 2, got 0",
         partial(walter.walter_simulation, 100, 0.5, 0),
         partial(walter.plain_walter_simulation, 100, 0.5, 0),
     ),
     (
         partial(walter.walter_simulation, 100, 0.5, 1),
         ValueError,
-        "n_simulations must be an int of 2 or more, got 1",
+        "n_simulations must be an int >= 2, got 1",
     ),
     (
         partial(walter.walter_simulation, 100, 0.5, "1000"),
         TypeError,
-        "n_simulations must be an int of 2 or more, got '1000'",
+        "n_simulations must be an int >= 2, got '1000'",
     ),
     (
         partial(walter.walter_simulation, 100, 0.5, weight_std=0),
@@ -1539,7 +1641,7 @@ NOT_ASKED = {
         *("as_array", "result", "signed"),
     },
     "called by others of their module with what these have checked": {
-        *("scales", "outputs", "design", "draw", "checked"),
+        *("scales", "outputs", "design", "draw", "checked", "below_one"),
     },
     "plain records of what functions that check have found": {
         "Example",
@@ -1548,7 +1650,7 @@ NOT_ASKED = {
     },
     "hold what a trainer has checked": {
         *("Plan", "Masks", "Orders", "draw_of", "mask_generator", "batch_orders", "run_epochs"),
-        *("counted", "seeded"),
+        *("counted", "seeded", "whole"),
     },
 }
 

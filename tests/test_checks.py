@@ -390,6 +390,7 @@ PHRASES = {
     "divided at test": "divided by 1 − p instead of multiplied by it?",
     "twice at test": "scaled twice at test time?",
     "factor lost": "is the factor 1/(1 − p) lost?",
+    "grad unused": "whatever grad is: multiply grad by the mask",
     "let through": "of the dropped units at",
     "mask unused": "expected 0: is mask used?",
     "another mask": "expected 0: use the mask that is given, do not draw a new one",
@@ -678,6 +679,10 @@ def backward_inplace_mask(grad, mask, p):
 
 BACKWARD_SLIPS = {
     "factor lost": [lambda grad, mask, p: grad * mask],
+    "grad unused": [
+        lambda grad, mask, p: mask / (1 - p),
+        lambda grad, mask, p: np.full(grad.shape, 1 / (1 - p)),
+    ],
     "let through": [lambda grad, mask, p: np.where(mask, grad / (1 - p), grad)],
     "mask unused": [lambda grad, mask, p: grad / (1 - p), lambda grad, mask, p: grad],
     "another mask": [

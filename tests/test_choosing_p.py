@@ -353,6 +353,8 @@ def test_input_dropout_alone_does_what_hidden_dropout_does():
 
 def test_a_narrow_net_does_not_bear_much_in_both_places():
     sweep = choosing_p.networks(32, 300, seed=1, ps=((0, 0), (0.2, 0.5), (0.4, 0.75)))
+    listed = [[0, 0], np.array([0.2, 0.5]), (0.4, 0.75)]
+    assert choosing_p.networks(32, 300, seed=1, ps=listed) is sweep
     assert (sweep.gain(1).verdict, sweep.gain(2).verdict) == ("higher", "lower")
 
 
@@ -483,7 +485,7 @@ def test_panel_trains_and_has_no_history():
     [
         *BAD_STARTS,
         ({"width": 64}, ValueError, "width must be one of [8, 32, 128], got 64"),
-        ({"width": 8.0}, ValueError, "width must be one of [8, 32, 128], got '8.0'"),
+        ({"width": 8.0}, ValueError, "width must be one of [8, 32, 128], got 8.0"),
         ({"images": 200}, ValueError, "training images must be one of [100, 300, 1000], got 200"),
         ({"where": "output"}, ValueError, "drop must be one of"),
     ],
@@ -597,7 +599,10 @@ def own_errors(ps, scores):
         (lambda ps, scores: ps[scores.max(axis=1).argmax()], "highest score on one fold"),
         (lambda ps, scores: list(ps).index(pick(ps, scores)), "its place in ps"),
         (lambda ps, scores: scores.mean(axis=1)[ps == pick(ps, scores)], "that is a score"),
+        (lambda ps, scores: scores.mean(axis=1).max(), "that is a score"),
         (lambda ps, scores: ps[scores.mean(axis=1) > 0.5], "expected one p"),
+        (lambda ps, scores: [], "returned a list of shape (0,), expected one p"),
+        (lambda ps, scores: [[0.5], [0.1, 0.2]], "expected one p"),
         (lambda ps, scores: 0.33, "expected 0.5"),
         (lambda ps: 0.5, "takes the parameters (ps), expected 2"),
     ],

@@ -108,7 +108,7 @@ def test_training_shows_a_bar_and_an_interrupted_one_is_not_kept(monkeypatch, ca
     assert ablation._kept.keys() == []
     assert "0/5" in capsys.readouterr().err
     monkeypatch.setattr(ablation, "train_grid", lambda *args, **settings: small)
-    small = train_grid(data.digits(100), (4, 4), (0.0,), 2, epochs=20, progress=None)
+    small = train_grid(data.digits(100), (4, 4), (0.0,), 8, epochs=20, progress=None)
     assert coadaptation.networks() is small
 
 
@@ -218,6 +218,13 @@ def test_mean_correlation_is_that_of_numpy():
     h[:, 2] = 7  # the same for every image
     pairs = [abs(np.corrcoef(h[:, i], h[:, j])[0, 1]) for i, j in ((0, 1), (0, 3), (1, 3))]
     assert coadaptation.mean_correlation(h) == pytest.approx(np.mean(pairs))
+
+
+def test_the_size_of_units_does_not_matter_to_their_correlation():
+    h = np.random.default_rng(0).normal(size=(50, 4))
+    for size in (1e-8, 1e8, np.array([1e8, 1, 1, 1e-8])):
+        found = coadaptation.mean_correlation(size * h)
+        assert found == pytest.approx(coadaptation.mean_correlation(h))
 
 
 def test_hidden_layers_are_those_of_the_networks():
@@ -400,6 +407,10 @@ def remove_torch(h, p, rng):
     return h * kept / (1 - p)
 
 
+def by_count(kept):
+    return kept / kept.mean()
+
+
 @pytest.mark.parametrize("answer", [remove_rng, remove_row, remove_loop, remove_torch])
 def test_removal_accepts_right_answers(answer):
     verdict = check("4.3", answer, coadaptation.removal_function)
@@ -416,6 +427,16 @@ def test_removal_accepts_right_answers(answer):
         (lambda h, p, rng: h * (rng.random(h.shape[1]) >= p) / p, "swapped in the scale"),
         (lambda h, p, rng: h, "dropped"),
         (lambda h, p, rng: h[:, rng.random(h.shape[1]) >= p], "shape"),
+        (lambda h, p, rng: remove_rng(h, p, rng) / (1 - p), "scaled twice?"),
+        (lambda h, p, rng: remove_rng(h, p, rng) * (1 - p) ** 2, "instead of divided by it?"),
+        (lambda h, p, rng: h * rng.random(h.shape[1]), "is a comparison missing?"),
+        (lambda h, p, rng: remove_rng(h, p, rng) * np.arange(1, 1001), "scaled unlike?"),
+        (lambda h, p, rng: remove_rng(np.ones(h.shape), p, rng), "multiply h by one mask"),
+        (lambda h, p, rng: h * by_count(rng.random(h.shape[1]) >= p), "that this call kept"),
+        (
+            lambda h, p, rng: h * (np.random.default_rng(0).random(h.shape[1]) >= p),
+            "Also, kept units are multiplied by 1",
+        ),
     ],
 )
 def test_removal_names_the_slip(answer, words):

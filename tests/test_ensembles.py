@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from matplotlib.figure import Figure
 from scipy.ndimage import rotate
 from scipy.stats import binom, gmean
 
 from dlcourse import ThreeLayerNet, digits, ensembles
 from dlcourse.checks import check
+from dlcourse.ensembles.members import product_in_slabs
 from dlcourse.monte_carlo import mc_dropout
 from tests.scenes import BAD_STARTS, assert_no_history, assert_refused, drawn, legible
 
@@ -55,8 +57,9 @@ def test_probabilities_add_up_to_the_binomial_distribution(p):
         (13, ValueError, "that would be 8,192 masks"),
         (20, ValueError, "that would be 1,048,576 masks; draw some hundred"),
         (20, ValueError, "dropout_mask((masks, n), p) and average these (Monte-Carlo averaging)"),
-        (1024, ValueError, "a number of 309 digits of masks"),
-        (10**9, ValueError, "a number of 301029996 digits of masks"),
+        (1024, ValueError, "that would be 2**1024 masks"),
+        (10**9, ValueError, "2**1000000000 masks"),
+        (10**400, ValueError, "that would be 2**1000000"),
         (4.0, TypeError, "n must be an int from 1 to 12, got 4.0"),
         (True, TypeError, "got True"),
         ("4", TypeError, "got '4'"),
@@ -203,6 +206,16 @@ def test_a_mini_batch_trains_one_member_per_example():
 # --- Monte-Carlo averaging -------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("rows", [0, 1, 60, 1079, 4096])
+@pytest.mark.parametrize("width", [3, 64])
+def test_a_product_in_slabs_is_the_product(rows, width):
+    rng = np.random.default_rng(0)
+    X, W = rng.normal(size=(rows, 64)), rng.normal(size=(64, width))
+    found = product_in_slabs(X, W)
+    assert found.shape == (rows, width)
+    np.testing.assert_allclose(found, X @ W, atol=1e-12)
+
+
 def test_monte_carlo_errors_by_hand():
     data, net = digits.load(), digits.trained_network()
     X, y = data.X_test[:30], data.y_test[:30]
@@ -231,6 +244,22 @@ def test_the_average_gets_better_and_catches_up_after_some_masks():
 def test_caught_up_never():
     found = ensembles.Averaging(np.full((2, 3, 5), 0.5), np.array([0.1, 0.1]))
     assert found.caught_up() == 6 and found.interval() == (6, 6)
+
+
+@pytest.mark.parametrize(
+    ("full", "words"),
+    [
+        ([0.1, 0.1], "not caught up after 4 masks,"),
+        ([0.5, 0.5], "caught up at k = 1 (95 % interval 1 to 1),"),
+        ([0.1, 0.5], "caught up at k = 1 (95 % interval 1 to more than 4),"),
+    ],
+)
+def test_the_figure_says_whether_the_average_caught_up(full, words):
+    errors = np.tile([[0.3], [0.7]], (2, 1, 4))  # 0.5, and a spread of 0.28
+    ax = Figure().subplots()
+    ensembles.draw_averaging(ax, ensembles.Averaging(errors, np.array(full)))
+    told = [text.get_text() for text in ax.texts]
+    assert told[0].startswith(words)
 
 
 def test_torch_network_is_the_same_network():
@@ -307,7 +336,7 @@ def test_panel_shows_the_same_picture_however_it_got_there():
     [
         *BAD_STARTS,
         ({"n": 5}, ValueError, "n, units must be one of [4, 8, 12], got 5"),
-        ({"n": 4.0}, ValueError, "n, units must be one of [4, 8, 12], got '4.0'"),
+        ({"n": 4.0}, ValueError, "n, units must be one of [4, 8, 12], got 4.0"),
         ({"n": 20}, ValueError, "that would be 1,048,576 masks"),
         ({"network": "tanh"}, ValueError, "network must be one of ['linear', 'softmax', 'relu']"),
     ],
@@ -363,6 +392,10 @@ def test_numbers_that_are_told_apart_are_told_with_digits_that_differ():
     assert " in the third place at p = 0.3, expected " in message
 
 
+def no_return(outputs, masks, p):
+    outputs = mean_matrix(outputs, masks, p)
+
+
 def kept_only(masks, p):
     return (1 - p) ** masks.sum(axis=1)
 
@@ -384,6 +417,31 @@ def kept_only(masks, p):
         (lambda outputs, masks, p: (1 - p) * mean_matrix(outputs, masks, p), "as they are"),
         (lambda outputs, masks, p: mean_matrix(outputs, masks, p) / (1 - p), "divided by 1 − p"),
         (lambda outputs, masks, p: outputs[-1], "expected"),
+        (lambda outputs, masks, p: p ** (~masks).sum(axis=1) @ outputs, "factor 1 − p"),
+        (
+            lambda outputs, masks, p: np.average(
+                outputs, axis=0, weights=p ** (~masks).sum(axis=1)
+            ),
+            "1 − p, also in the total",
+        ),
+        (lambda outputs, masks, p: np.where(masks, 1 - p, p).sum(axis=1) @ outputs, "are added"),
+        (
+            lambda outputs, masks, p: np.where(masks, 1 - p, p).mean(axis=1) @ outputs,
+            "a mean is none either",
+        ),
+        (
+            lambda outputs, masks, p: np.average(
+                outputs, axis=0, weights=np.where(masks, 1 - p, p).sum(axis=1)
+            ),
+            "nor divide by their sum",
+        ),
+        (no_return, "is a return missing?"),
+        (lambda outputs, masks, p: "a", "the text 'a'"),
+        (lambda outputs, masks, p: [[1.0], [1.0, 2.0]], "expected an array"),
+        (
+            lambda outputs, masks, p: mean_matrix(outputs, masks, p).astype(np.float16).tolist(),
+            "2.16211 in the second place at p = 0.3, expected 2.16121",
+        ),
     ],
 )
 def test_mean_names_the_slip(answer, words):

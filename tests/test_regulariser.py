@@ -103,6 +103,11 @@ def test_an_input_that_is_always_0_gets_no_weight():
             )
 
 
+def test_odds_are_those_of_the_p_that_was_given_in_float16():
+    p = np.float16(0.8)
+    assert regulariser.linear.odds(p) == float(p) / (1 - float(p))
+
+
 def test_units_are_of_no_matter_to_dropout_but_to_ridge():
     X, y, _ = regression(4, seed=10)
     X /= np.sqrt((X**2).sum(axis=0))
@@ -182,6 +187,32 @@ def test_ridge_and_a_start_in_the_logistic_fit():
     np.testing.assert_allclose(found, minimize(loss, np.zeros(4), tol=1e-10).x, atol=1e-4)
     again = regulariser.fit_logistic(X, y, 0.0, ridge=3.0, start=[5.0, -5.0, 5.0, -5.0])
     np.testing.assert_allclose(again, found, atol=1e-8)
+
+
+@pytest.mark.parametrize("unit", [1e11, 1e200, 1e-11, 1e-200])
+@pytest.mark.parametrize("p", [0.0, 0.3])
+def test_the_units_of_an_input_do_not_matter_to_the_logistic_fit(p, unit):
+    X, y = regulariser.examples(2, "logistic", 1)
+    units = np.array([1, unit, 1, 1])
+    found = regulariser.fit_logistic(X * units, y, p) * units
+    np.testing.assert_allclose(found, regulariser.fit_logistic(X, y, p), rtol=1e-9)
+    found = regulariser.fit_logistic([[unit]] * 4, [1, 1, 1, 0], p=0)
+    np.testing.assert_allclose(found * unit, np.log(3), rtol=1e-9)
+
+
+def test_a_small_input_is_held_back_alone_by_a_ridge():
+    X, y = regulariser.examples(2, "logistic", 1)
+    found = regulariser.fit_logistic(X * [1, 1e-12, 1, 1], y, 0.3, ridge=1.0)
+    others = regulariser.fit_logistic(X * [1, 0, 1, 1], y, 0.3, ridge=1.0)
+    assert 0 < abs(found[1]) < 1e-10
+    np.testing.assert_allclose(found[[0, 2, 3]], others[[0, 2, 3]], rtol=1e-9)
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1, 1e9])
+@pytest.mark.parametrize("p", [0.0, 0.3])
+def test_labels_that_a_plane_parts_are_refused_in_any_unit(p, unit):
+    with pytest.raises(ValueError, match="a plane parts the labels"):
+        regulariser.fit_logistic([[-unit], [2 * unit]], [0, 1], p)
 
 
 def test_labels_that_a_plane_parts_have_no_smallest_loss():
@@ -513,6 +544,7 @@ def test_penalty_accepts_right_answers(answer):
         (lambda X, w, p: regulariser.penalty(X, w, p) / 2, "half of it"),
         (lambda X, w, p: 7.0, "7 at p = 0.2, expected"),
         (lambda X, w, p: X.T @ X, "a 3 × 3 array: the penalty is one number"),
+        (lambda X, w, p: [[1.0], [1.0, 2.0]], "expected one number"),
     ],
 )
 def test_penalty_names_the_slip(answer, words):
@@ -576,7 +608,10 @@ def test_norm_names_the_slip(answer, words):
 
 @pytest.mark.parametrize(
     ("answer", "words"),
-    [(1.6, "not p"), (0.25, "other way round"), (16, "square"), (2.5, "p / (1 − p)"), (5, "large")],
+    [
+        *((1.6, "not p"), (0.25, "other way round, or p and 1 − p swapped"), (16, "square")),
+        *((2.5, "p / (1 − p)"), (5, "large"), (1 / 16, "the square, and the other way round")),
+    ],
 )
 def test_strength_names_the_slip(answer, words):
     assert check("8.1", 4, regulariser.times_as_strong).ok

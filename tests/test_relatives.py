@@ -101,6 +101,19 @@ def test_every_relative_answers_the_five_questions(name, p):
     assert found.gradient_off < 1e-7 * (1 + 1 / (1 - p) if p < 1 else 1)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_the_oracle_counts_in_float64(dtype):
+    weights = relatives.dropconnect([[1.0, 2.0]])
+    found = examine(weights, np.array([1, 2], dtype), 0.5, rng=0)
+    assert found.within(6) and found.variance_theory == [17]  # p/(1 − p) · (1² + 4²)
+    found = examine(RELATIVES["dropout"], np.array([300, 1], dtype), 0.5, rng=0)
+    assert found.within(6) and found.variance_theory[0] == 90_000
+
+
+def test_the_line_of_numbers_shows_the_whole_input():
+    assert str(examine(RELATIVES["dropout"], [0.5], 0.0, rng=0)).startswith("0.5 → 0.50 ± 0.00")
+
+
 @pytest.mark.parametrize("wrong", ["mean", "variance", "gradient", "evaluation", "zeros"])
 def test_the_oracle_sees_what_is_wrong(wrong):
     right = RELATIVES["dropout"]
@@ -561,6 +574,15 @@ def test_gaussian_accepts_right_answers(answer):
         (lambda x, p, rng: x + rng.normal(0, (p / (1 - p)) ** 0.5, x.shape), "is it added?"),
         (lambda x, p, rng: dropout(x, p, rng=rng), "switches nothing off"),
         (lambda x, p, rng: x, "draw with rng"),
+        (
+            lambda x, p, rng: rng.normal(1, (p / (1 - p)) ** 0.5, x.shape),
+            "the result does not depend on x",
+        ),
+        (
+            lambda x, p, rng: np.ones(x.shape) * rng.normal(1, (p / (1 - p)) ** 0.5),
+            "the result does not depend on x",
+        ),
+        (lambda x, p, rng: x + rng.normal(0, 4 * p / (1 - p), x.shape), "is it added?"),
         (lambda x, p, rng: x * rng.normal(1, (p / (1 - p)) ** 0.5), "one number for all of x"),
         (
             lambda x, p, rng: x * rng.normal(1, (p / (1 - p)) ** 0.5, x.shape[1]),
@@ -632,6 +654,10 @@ def test_channel_accepts_right_answers(answer):
         (lambda x, p, rng: channels(x, p, rng) / (1 - p), "scaled twice?"),
         (lambda x, p, rng: channels(x, p, np.random.default_rng(0)), "the same mask at every call"),
         (lambda x, p, rng: x, "nothing is dropped"),
+        (
+            lambda x, p, rng: channels(x[:, :, :1, :1] * np.ones(x.shape[2:]), p, rng),
+            "the places of a map are scaled unlike at p = 0.3: multiply x by the mask",
+        ),
     ],
 )
 def test_channel_names_the_slip(answer, words):
@@ -690,6 +716,14 @@ def test_dropconnect_accepts_right_answers(answer):
         (
             lambda x, weight, p, rng: x @ weight.T + p * rng.random((len(x), len(weight))),
             "no sums of weights times inputs",
+        ),
+        (
+            lambda x, weight, p, rng: connect(x, weight, p, rng) * (1 - p) / p,
+            "divided by p: p and 1 − p swapped in the scale?",
+        ),
+        (
+            lambda x, weight, p, rng: connect(x, weight, p, rng) * (1 - p) * p,
+            "multiplied by p instead of divided by 1 − p?",
         ),
     ],
 )

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parameters_to_vector
 
+from dlcourse import choosing_p, coadaptation, grid, overfitting, regulariser, training
 from dlcourse.choosing_p import create_head, heads
 from dlcourse.data import Dataset, digits
 from dlcourse.training import batch_orders, checked_device, mlp, score, seeded, train
@@ -189,6 +190,45 @@ def test_an_interrupt_within_an_epoch_goes_back_to_the_last_finished_one():
     calls.extend([1] * 100)
     short = train(model, FEW, epochs=2, progress=None)
     assert torch.equal(weights(stopped.model), weights(short.model))
+
+
+COMPARISONS = {
+    "accuracies": lambda: regulariser.accuracies(
+        FEW, [regulariser.Setting(), regulariser.Setting(weight_decay=0.01)], 2, epochs=4
+    ),
+    "cross_validate": lambda: choosing_p.cross_validate(
+        lambda p, seed: mlp(64, (4,), 10, p=p, seed=seed), [FEW, FEW], [0, 0.5], None, epochs=4
+    ),
+    "networks of lesson 07": lambda: choosing_p.networks(8, 100, seed=71, ps=(0, 0.5)),
+    "d2l": lambda: overfitting.d2l(FEW, hidden=(4, 4), seeds=2, epochs=4),
+    "trained": lambda: overfitting.trained(71, images=300),
+    "validation_scores": lambda: coadaptation.validation_scores(seeds=1),
+    "frozen_body": lambda: choosing_p.frozen_body(seed=71),
+}
+
+
+@pytest.mark.parametrize("name", COMPARISONS)
+def test_half_trained_networks_are_not_compared(name, monkeypatch):
+    real, calls = training.run_epochs, []
+
+    def run_epochs(epochs, _progress, *more):
+        calls.append(1)
+        return real(epochs, stopping_after(1), *more)
+
+    for module in (training, grid):
+        monkeypatch.setattr(module, "run_epochs", run_epochs)
+    with pytest.raises(KeyboardInterrupt, match="run this cell again"):
+        COMPARISONS[name]()
+    assert calls == [1]
+
+
+def test_networks_without_all_seeds_are_not_compared(monkeypatch):
+    monkeypatch.setattr(grid, "NETWORKS_AT_ONCE", 2)  # so each of 3 seeds is a task
+    for seeds in (3, [5, 6, 7]):
+        with pytest.raises(KeyboardInterrupt, match="run this cell again"):
+            overfitting.d2l(FEW, hidden=(4, 4), seeds=seeds, epochs=1, progress=stopping_after(2))
+        found = overfitting.d2l(FEW, hidden=(4, 4), seeds=seeds, epochs=1)
+        assert found.test_accuracy.shape == (2, 3, 1)
 
 
 def test_an_interrupt_before_the_first_epoch_is_passed_on():

@@ -204,7 +204,7 @@ def test_an_interrupt_comes_through(monkeypatch):
         ({"p": [0.5, 1.2]}, ValueError, "got 1.2"),
         ({"p": []}, ValueError, "p must be one probability or a 1-D array, got []"),
         ({"p": [[0.5]]}, ValueError, "got [[0.5]]"),
-        ({"n_simulations": 1}, ValueError, "n_simulations must be an int of 2 or more, got 1"),
+        ({"n_simulations": 1}, ValueError, "n_simulations must be an int >= 2, got 1"),
         ({"n_simulations": 1e3}, TypeError, "got 1000.0"),
         ({"weight_std": 0}, ValueError, "weight_std must be a number > 0, got 0"),
         ({"weight_mean": float("nan")}, ValueError, "weight_mean must be a number"),
@@ -370,7 +370,7 @@ def test_numbers_accept_the_right_number():
         (walter.ratio_number, 0.25, "the mean of unscaled"),
         (walter.ratio_number, 1 / 0.75**0.5, "swapped?"),
         (walter.ratio_number, 3**0.5, "belongs to the difference"),
-        (walter.ratio_number, 16, "missing under the root"),
+        (walter.ratio_number, 16, "both the root and the share 1 − p under it are missing"),
         (walter.ratio_number, 0.75**0.5, "not scaled?"),
     ],
 )

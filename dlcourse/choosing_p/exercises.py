@@ -79,9 +79,10 @@ def _rule_slip(answer: Any) -> str | None:
         scores = mean[:, None] + sd[:, None] * _FIVE
         best, error = int(mean.argmax()), sd / 5**0.5
         got = call(answer, ps=at, scores=scores)
-        if np.ndim(got) and np.size(got) > 1:
+        values = as_array(got, who=returned_by(answer), wanted="one p")
+        if values.size != 1:
             return f"{returned_by(answer)} {describe(got)}, expected one p"
-        found = float(as_array(got, who=returned_by(answer), wanted="one p").ravel()[0])
+        found = values.item()
         rtol = precision(got)
         within = mean >= mean[best] - error[best]
         right = at[within].max()
@@ -111,12 +112,12 @@ def _rule_slip(answer: Any) -> str | None:
                 scores.max(axis=1).argmax()
             ],
             "that is its place in ps: return ps[place]": float(np.flatnonzero(within)[-1]),
-            "that is a score: return the p that it belongs to": mean[at == right][0],
+            "that is a score: return the p that it belongs to": [mean[at == right][0], mean[best]],
             "that is the limit, best mean − standard error: which p reach it?": mean[best]
             - error[best],
         }
         for words, wrong in slips.items():
-            if np.isclose(found, wrong, rtol):
+            if np.isclose(found, wrong, rtol).any():
                 return f"{found:g}, expected {right:g}: {words}"
         return f"{returned_by(answer)} {found:g}, expected {right:g}, for means {list(means)}"
     return None

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from dlcourse import _validate as check
 from dlcourse.data import Dataset
-from dlcourse.training import Progress, check_progress, counted, train
+from dlcourse.training import Progress, check_progress, counted, train, whole
 
 
 def folds(data: Dataset, k: int = 5, seed: int = 0) -> list[Dataset]:
@@ -56,6 +56,8 @@ def cross_validate(
     parts: Sequence[Dataset],
     ps: Sequence[float],
     progress: Progress | None = tqdm,
+    *,
+    epochs: int = 20,
     **settings: Any,
 ) -> np.ndarray:
     """Return the accuracy on each fold for each p, an array (ps, folds).
@@ -67,12 +69,14 @@ def cross_validate(
     ps : floats
     progress : callable, such as tqdm, that gets the places in ps and hands them on; None for
         silence
-    settings : as for `dlcourse.training.train`, such as ``epochs``
+    epochs, settings : as for `dlcourse.training.train`
 
     Raises
     ------
     TypeError, ValueError
         If make is not callable, or a part or a p is none, or there are none of them.
+    KeyboardInterrupt
+        If it is interrupted; half-trained networks are not compared.
 
     Notes
     -----
@@ -89,7 +93,7 @@ def cross_validate(
     """
     check.function(make, "make")
     check_progress(progress)
-    ps = _checked_ps(ps)
+    ps = check.probabilities(ps)
     for part in parts:
         check.instance(part, Dataset, "each of parts", "a Dataset")
     if len(parts) == 0:
@@ -97,19 +101,10 @@ def cross_validate(
     scores = np.empty((len(ps), len(parts)))
     for i in counted(len(ps), progress):
         for seed, part in enumerate(parts):
-            done = train(make(ps[i], seed), part, seed=seed, progress=None, **settings)
-            scores[i, seed] = done.curves.test_accuracy[-1]
+            net = make(ps[i], seed)
+            done = train(net, part, epochs=epochs, seed=seed, progress=None, **settings)
+            scores[i, seed] = whole(done.curves, epochs).test_accuracy[-1]
     return scores
-
-
-def _checked_ps(ps: Any) -> list[float]:
-    """Return the probabilities in a sequence of at least one."""
-    rule = f"ps must hold at least one p, got {check.quoted(ps)}"
-    if np.ndim(ps) != 1:
-        raise TypeError(rule)
-    if len(ps) == 0:
-        raise ValueError(rule)
-    return [check.probability(p) for p in ps]
 
 
 @dataclass(frozen=True)
@@ -158,7 +153,7 @@ def choose(ps: Sequence[float], scores: np.ndarray) -> Choice:
     >>> choose([0, 0.2, 0.5], np.array([[0.7, 0.8], [0.83, 0.87], [0.81, 0.86]])).chosen
     0.5
     """
-    values, at = check.real_array(scores, "scores").astype(float), np.array(_checked_ps(ps))
+    values, at = check.real_array(scores, "scores").astype(float), np.array(check.probabilities(ps))
     if values.ndim != 2 or len(values) != len(at) or values.shape[1] < 2:
         raise ValueError(
             f"scores must have a row for each of {len(at)} p and a column for each of at least "

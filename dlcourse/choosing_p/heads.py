@@ -14,10 +14,11 @@ from torch import nn
 from dlcourse import _validate as check
 from dlcourse import data
 from dlcourse.data import Dataset
-from dlcourse.training import seeded, train
+from dlcourse.training import seeded, train, whole
 
 FEATURES = 128  # that the body makes of an image
 CLASSES = 5
+EPOCHS = 6  # of the body
 
 
 def create_head(
@@ -87,7 +88,7 @@ the last), got 2: [0.25, 0.5]
     """
     if ps is None:
         return (*[0.25] * extra, 0.5)
-    if not isinstance(ps, tuple | list | np.ndarray) or np.ndim(ps) == 0:
+    if not check.many(ps):
         return (check.probability(ps, "ps"),) * (extra + 1)
     if len(ps) != extra + 1:
         layers = f"{extra} extra layer{'s' * (extra != 1)}"
@@ -114,6 +115,13 @@ def frozen_body(seed: int = 0) -> nn.Sequential:
     ----------
     seed : int >= 0, of its first weights and its training; about a second the first time
 
+    Raises
+    ------
+    TypeError, ValueError
+        If the seed is none.
+    KeyboardInterrupt
+        If the training is interrupted; nothing is kept then, and the next call starts again.
+
     Examples
     --------
     >>> body = frozen_body()
@@ -137,11 +145,12 @@ def _trained_body(seed: int) -> nn.Sequential:
             nn.Flatten(),
             nn.Dropout(0.1),
         )
-        whole = nn.Sequential(body, nn.Linear(FEATURES, CLASSES))
+        both = nn.Sequential(body, nn.Linear(FEATURES, CLASSES))
     # The validation part stands in for the test images, which are left for the end.
     images = _only(data.digits(validation=True), first=0)
-    trained = train(whole, images, epochs=6, seed=seed, progress=None).model
-    body = trained[0]  # type: ignore[index]
+    trained = train(both, images, epochs=EPOCHS, seed=seed, progress=None)
+    whole(trained.curves, EPOCHS)  # half a training would be kept as the body
+    body = trained.model[0]  # type: ignore[index]
     body.requires_grad_(False)
     return body.eval()
 

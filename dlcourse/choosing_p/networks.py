@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from dlcourse import data
-from dlcourse._validate import probability
+from dlcourse._validate import layer_ps, many, probability, quoted, widths
+from dlcourse._validate import seed as check_seed
 from dlcourse.compare import Difference, Interval, mean_interval, paired_difference
 from dlcourse.grid import PS, train_grid
 from dlcourse.keep import Keep
-from dlcourse.training import Curves, Progress
+from dlcourse.training import Curves, Progress, whole
 
 WIDTHS = (8, 32, 128)
 IMAGES = (100, 300, 1000)
@@ -84,7 +86,7 @@ def networks(
     where: str = "hidden",
     seed: int = 0,
     *,
-    ps: tuple[Any, ...] = PS,
+    ps: Sequence[Any] = PS,
     wrong_labels: float = WRONG,
     progress: Progress | None = None,
 ) -> Sweep:
@@ -106,17 +108,25 @@ def networks(
     ------
     TypeError, ValueError
         If an argument is not what it must be; the message quotes it.
+    KeyboardInterrupt
+        If it is interrupted; nothing is kept then, and the next call starts again.
 
     Examples
     --------
     >>> networks(8, 100, ps=(0, 0.5)).accuracy.shape
     (2, 8)
     """
-    if images not in EPOCHS:
+    if images not in list(EPOCHS):
         raise ValueError(f"images must be one of {list(EPOCHS)}, got {images!r}")
+    where_ps(0.0, where)  # complains about where
+    if not many(ps):
+        raise TypeError(f"ps must hold at least one p to train with, got {quoted(ps)}")
+    pairs = [layer_ps(p, 1) if many(p) else where_ps(p, where) for p in ps]
+    ps = tuple(tuple(p) if many(p) else p for p in ps)
+    (width,), seed = widths((width,)), check_seed(seed)
+    wrong_labels = probability(wrong_labels, "wrong_labels")
 
     def made() -> Sweep:
-        pairs = [where_ps(p, where) if np.ndim(p) == 0 else p for p in ps]
         found = train_grid(
             data.digits(images, wrong_labels=wrong_labels, seed=seed, validation=True),
             (width,),
@@ -125,10 +135,6 @@ def networks(
             epochs=EPOCHS[images],
             progress=progress,
         )
-        return Sweep(ps, found.curves)
+        return Sweep(ps, whole(found.curves, EPOCHS[images], SEEDS))
 
-    def finished(sweep: Sweep) -> bool:
-        _, seeds, epochs = sweep.curves.test_accuracy.shape
-        return (seeds, epochs) == (SEEDS, EPOCHS[images])
-
-    return _kept.get((width, images, where, seed, ps, wrong_labels), made, finished)
+    return _kept.get((width, images, where, seed, ps, wrong_labels), made)

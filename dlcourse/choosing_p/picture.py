@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 
 from dlcourse import live, style
 from dlcourse.choosing_p.folds import Choice
-from dlcourse.choosing_p.networks import IMAGES, WHERE, WIDTHS, Sweep, networks
+from dlcourse.choosing_p.networks import IMAGES, WHERE, WIDTHS, WRONG, Sweep, networks
 from dlcourse.compare import Difference, Interval, half_width
 from dlcourse.film import Scene, Show
 from dlcourse.grid import PS, nearest
@@ -83,7 +83,7 @@ def _against_p(ax: Axes, found: Sweep) -> Callable[[float, int], list[Artist]]:
     ax.set(xlim=(-0.02, 1.02), xticks=[0, 0.5, 1])
     _accuracies(ax)
     _key(ax, "validation images (band: 95 % interval)", VALIDATION, 1.15)
-    _key(ax, "training images, 1 label in 5 wrong", TRAINING, 1.08)
+    _key(ax, f"training images, 1 label in {1 / WRONG:g} wrong", TRAINING, 1.08)
     middle = [found.at(i) for i in range(len(PS))]
     low, high = _shown([one.low for one in middle]), _shown([one.high for one in middle])
     ax.fill_between(PS, low, high, color=style.KEPT, alpha=0.25, linewidth=0)
@@ -283,14 +283,9 @@ def panel(
     """
     places = dict(zip(("hidden units", "inputs", "both"), WHERE, strict=True))
     controls = {
-        "width": live.choice("width", {str(w): w for w in WIDTHS}, _plain(width)),
-        "images": live.choice("training images", {f"{n:,}": n for n in IMAGES}, _plain(images)),
+        "width": live.choice("width", {str(w): w for w in WIDTHS}, width),
+        "images": live.choice("training images", {f"{n:,}": n for n in IMAGES}, images),
         "where": live.choice("drop", places, where),
     }
     as_scene: Scene = scene
     return TrainingPanel(as_scene, networks, controls, p=p, seed=seed, name="choosing_p.panel")
-
-
-def _plain(value: Any) -> Any:
-    """Return what is no whole number as text, which is none of the options."""
-    return value if type(value) is int else repr(value)

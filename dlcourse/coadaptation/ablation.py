@@ -13,12 +13,12 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from dlcourse import data
-from dlcourse._validate import bool_mask, integer, probability, table
+from dlcourse._validate import bool_mask, integer, probability, quoted, table
 from dlcourse.functional import dropout_mask
 from dlcourse.grid import Grid, train_grid
 from dlcourse.keep import Keep
 from dlcourse.stack import Stack
-from dlcourse.training import Progress, tensors
+from dlcourse.training import Progress, tensors, whole
 
 TRAINED = (0.0, 0.2, 0.5, 0.8)  # the p of training
 SEEDS = 8
@@ -116,8 +116,7 @@ def networks(progress: Progress | None = None) -> Grid:
         grid = train_grid(
             dataset(), hidden, TRAINED, SEEDS, epochs=EPOCHS, lr=LR, progress=progress
         )
-        if grid.curves.epochs < EPOCHS:  # not comparable to what the lesson says
-            raise KeyboardInterrupt("the networks are not trained: run this cell again")
+        whole(grid.curves, EPOCHS, SEEDS)
         return grid
 
     return _kept.get("networks", made)
@@ -138,14 +137,12 @@ def validation_scores(seeds: int = 4) -> dict[tuple[int, float, int], float]:
     >>> len(validation_scores(seeds=1))
     18
     """
-    held_out = data.digits(1000, wrong_labels=0.2, validation=True)
+    held_out, most = data.digits(1000, wrong_labels=0.2, validation=True), max(DURATIONS)
     found: dict[tuple[int, float, int], float] = {}
     for width, lr in product(WIDTHS, LRS):
         widths = (width, width)
-        grid = train_grid(
-            held_out, widths, TRAINED, seeds, epochs=max(DURATIONS), lr=lr, progress=None
-        )
-        curve = grid.curves.test_accuracy.mean(axis=(0, 1))
+        grid = train_grid(held_out, widths, TRAINED, seeds, epochs=most, lr=lr, progress=None)
+        curve = whole(grid.curves, most, seeds).test_accuracy.mean(axis=(0, 1))
         found |= {(width, lr, epochs): float(curve[epochs - 1]) for epochs in DURATIONS}
     return found
 
@@ -279,14 +276,20 @@ def mean_correlation(units: np.ndarray) -> float:
     Raises
     ------
     TypeError, ValueError
-        If units is no such array; the message quotes it.
+        If units is no such array, or fewer than two units are left; the message quotes it.
 
     Examples
     --------
     >>> mean_correlation(np.array([[0.0, 1.0, 5.0], [1.0, 0.0, 5.0], [2.0, -1.0, 5.0]]))
     1.0
     """
-    units = table(units, "units", "(images, units)")
-    alive = units.astype(float)[:, np.ptp(units, axis=0) > 1e-6]
+    given = table(units, "units", "(images, units)").astype(float)
+    low, high = given.min(axis=0, initial=np.inf), given.max(axis=0, initial=-np.inf)
+    alive = given[:, high - low > 1e-6 * np.maximum(abs(low), abs(high))]
+    if alive.shape[1] < 2:
+        raise ValueError(
+            "units must hold at least two that differ between images, got "
+            f"{alive.shape[1]} of shape {given.shape}: {quoted(units)}"
+        )
     correlations = np.corrcoef(alive.T)[np.triu_indices(alive.shape[1], 1)]
     return float(np.abs(correlations).mean().round(12))

@@ -1,4 +1,9 @@
-"""What the exercises of lesson 04 expect."""
+"""What the exercises of lesson 04 expect, and the slips that they name.
+
+How sure is the verdict? Exercise 4.3 judges the masks of 1,000 units as `dlcourse.dropout_checks`
+does: by 2 × 1,005 tails of 1e-10 at each of two p, and the same total in all three calls at both p,
+which happens with probability 3e-7. So a right answer is called wrong with probability below 1e-6.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,15 @@ import numpy as np
 
 from dlcourse.answers import fixed_randomness
 from dlcourse.checks import Expectation, number
-from dlcourse.dropout_checks import CALLS, PS, TOLERANCE, factor_slip, mask_slip, result
+from dlcourse.coadaptation.ablation import equal_weight
+from dlcourse.dropout_checks import (
+    CALLS,
+    INVERTED_TRAINING,
+    PS,
+    TOLERANCE,
+    result,
+    training_slip,
+)
 
 head_start_weight = number(
     0.05,
@@ -25,7 +38,7 @@ head_start_weight = number(
 )
 
 ten_inputs_weight = number(
-    1 / 10.25,
+    equal_weight(10, 0.2),
     atol=0.0003,
     slips={
         0.098: "give four digits: with three, a wrong formula looks the same",
@@ -46,28 +59,22 @@ _SHAPE = (12, 1000)
 def _removal_slip(answer: Any) -> str | None:
     h = np.random.default_rng(6).uniform(0.5, 2.5, _SHAPE)
     with fixed_randomness(1) as rng:
-        ratios = {
-            p: np.stack([result(answer, _SHAPE, h=h, p=p, rng=rng) / h for _ in range(CALLS)])
+        outputs = {
+            p: np.stack([result(answer, _SHAPE, h=h, p=p, rng=rng) for _ in range(CALLS)])
             for p in PS
         }
-    masks = {}
-    for p, ratio in ratios.items():
+    ratios = {p: y / h for p, y in outputs.items()}
+    for ratio in ratios.values():
         kept = np.abs(ratio) > 1e-6
         if (kept != kept[:, :1]).any():
             if (kept == kept[:, :, :1]).all():
                 return "whole rows are removed: a row is an image, a column is a unit"
             return "rows lose different units: a removed unit is gone for every image"
-        masks[p] = kept[:, :1]
-    if slip := mask_slip(masks):
-        return slip
-    factors = {}
     for p, ratio in ratios.items():
-        left = ratio[np.abs(ratio) > 1e-6]
-        if np.ptp(left) > TOLERANCE * abs(left).max():
-            return f"what is left is between {left.min():.3g} and {left.max():.3g} times h"
-        factors[p] = np.full(CALLS, left.mean())
-    words = {"1": "not rescaled?", "1/p": "p and 1 − p swapped in the scale?"}
-    return factor_slip("what is left is", factors, "1/(1 − p)", words)
+        if (np.ptp(ratio, axis=1) > TOLERANCE * np.abs(ratio).max()).any():
+            return f"rows are scaled unlike at p = {p}: multiply h by one mask for all rows"
+    first = {p: y[:, :1] for p, y in outputs.items()}
+    return training_slip(h[:1], first, "1/(1 − p)", INVERTED_TRAINING)
 
 
 removal_function = Expectation(_removal_slip, "the same units are gone for every image")

@@ -145,13 +145,23 @@ def averaging(networks: int = 16, repeats: int = 3, masks: int = 200) -> Averagi
 
     Takes some seconds the first time.
 
+    Parameters
+    ----------
+    networks, repeats : int >= 2, for there is no spread of one
+    masks : int >= 1
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what it must be; the message quotes it.
+
     Examples
     --------
     >>> averaging(networks=2, repeats=3, masks=4).errors.shape
     (2, 3, 4)
     """
-    networks = validate.integer(networks, "networks", 1)
-    repeats = validate.integer(repeats, "repeats", 1)
+    networks = validate.integer(networks, "networks", 2)
+    repeats = validate.integer(repeats, "repeats", 2)
     masks = validate.integer(masks, "masks", 1)
     data = digits.load()
     nets = [small_data_network(seed) for seed in range(networks)]

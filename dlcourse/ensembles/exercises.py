@@ -40,9 +40,12 @@ def _mean_slip(answer: Any) -> str | None:
         kept = masks.sum(axis=1)
         keep, drop = (1 - p) ** kept, p ** (4 - kept)
         weights, swapped = keep * drop, p**kept * (1 - p) ** (4 - kept)
-        if np.shape(got) == (16, 3):
+        added = kept * (1 - p) + (4 - kept) * p
+        not_added = "the probabilities of the units are added: multiply them, they are independent"
+        shape = as_array(got, who=returned_by(answer)).shape
+        if shape == (16, 3):
             return f"{returned_by(answer)} every member: add them up, over axis 0"
-        if np.shape(got) == ():
+        if shape == ():
             return f"{returned_by(answer)} one number: there is a mean for each of the 3 outputs"
         slips = {
             "every member counts alike: give each the probability of its mask": out.mean(axis=0),
@@ -53,6 +56,13 @@ def _mean_slip(answer: Any) -> str | None:
             "dropped units count too: each brings a factor p, also in the total": keep
             @ out
             / keep.sum(),
+            "kept units count too: each brings a factor 1 − p": drop @ out,
+            "kept units count too: each brings a factor 1 − p, also in the total": drop
+            @ out
+            / drop.sum(),
+            not_added: added @ out,
+            f"{not_added}; a mean is none either": added @ out / 4,
+            f"{not_added}; nor divide by their sum": added @ out / added.sum(),
             "multiplied by 1 − p: members are averaged as they are": (1 - p) * (weights @ out),
             "divided by 1 − p: members are averaged as they are": (weights @ out) / (1 - p),
         }
@@ -65,7 +75,7 @@ def _geometric_slip(answer: Any) -> str | None:
     rng = np.random.default_rng(7)
     out, weights = softmax(rng.normal(0, 2, (16, 3))), mask_probabilities(4, 0.3)
     got = call(answer, outputs=out, weights=weights)
-    if np.shape(got) == (16, 3):
+    if as_array(got, who=returned_by(answer)).shape == (16, 3):
         return f"{returned_by(answer)} every member: add or multiply them, over axis 0"
     mean = np.exp(weights @ np.log(out))
     alike, plain = softmax(np.log(out).mean(axis=0)[None])[0], np.exp(np.log(out).mean(axis=0))

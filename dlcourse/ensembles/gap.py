@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dlcourse._validate import integer, probability, quoted
+from dlcourse._validate import instance, integer, many, probabilities, quoted
 from dlcourse.ensembles.members import Network, ensemble, members, network
 
 
@@ -23,22 +23,22 @@ def gaps(net: Network, ps: Any) -> np.ndarray:
     array (2, m): |weight scaling - arithmetic mean|, and the same for the geometric mean, which is
     nan for a linear net
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what it must be; the message quotes it.
+
     Examples
     --------
     >>> bool(gaps(network("softmax", n=4), [0.0, 0.5, 1.0])[1].max() < 1e-10)
     True
     """
-    ps = _checked_ps(ps)
+    instance(net, Network, "net", "a Network")
+    ps = probabilities(ps)
     given = members(net)
     found = [ensemble(net, p, given) for p in ps]
     means = [(e.arithmetic[0], np.nan if e.geometric is None else e.geometric[0]) for e in found]
     return np.abs(np.array(means) - [[e.weight_scaling[0]] for e in found]).T
-
-
-def _checked_ps(ps: Any) -> list[float]:
-    if np.ndim(ps) != 1:
-        raise TypeError(f"ps must hold the probabilities of dropping, got {quoted(ps)}")
-    return [probability(p) for p in ps]
 
 
 def mean_gaps(ns: Any, ps: Any, networks: int = 100) -> tuple[np.ndarray, np.ndarray]:
@@ -54,13 +54,23 @@ def mean_gaps(ns: Any, ps: Any, networks: int = 100) -> tuple[np.ndarray, np.nda
     -------
     mean, error : arrays (m, k), the mean and its standard error
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what it must be; the message quotes it.
+
     Examples
     --------
     >>> mean, error = mean_gaps([4], [0.5])
     >>> mean.shape, bool(mean[0, 0] > 5 * error[0, 0])
     ((1, 1), True)
     """
-    ps, networks = _checked_ps(ps), integer(networks, "networks", 2)
+    ps, networks = probabilities(ps), integer(networks, "networks", 2)
+    rule = f"ns must hold at least one number of units, got {quoted(ns)}"
+    if not many(ns):
+        raise TypeError(rule)
+    if len(ns) == 0:
+        raise ValueError(rule)
     nets = [[network("relu", n, seed) for seed in range(networks)] for n in ns]
     found = np.array([[gaps(net, ps)[0] for net in row] for row in nets])
     return found.mean(axis=1), found.std(axis=1, ddof=1) / networks**0.5

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from math import gcd, log10
 
 import numpy as np
 
@@ -36,8 +35,7 @@ def all_masks(n: int) -> np.ndarray:
     ValueError: n must be an int from 1 to 12, got 20: that would be 1,048,576 masks; draw some ...
     """
     if isinstance(n, int | np.integer) and n > MOST:
-        digits_of_it = int(n * log10(2)) + 1
-        many = f"{2 ** int(n):,}" if n <= 64 else f"a number of {digits_of_it} digits of"
+        many = f"{2 ** int(n):,}" if n <= 64 else f"2**{validate.quoted(n)}"
         raise ValueError(
             f"n must be an int from 1 to {MOST}, got {validate.quoted(n)}: "
             f"that would be {many} masks; draw some hundred of them with "
@@ -136,11 +134,12 @@ def outputs(net: Network, units: np.ndarray) -> np.ndarray:
 def product_in_slabs(rows: np.ndarray, W: np.ndarray) -> np.ndarray:
     """Return rows @ W, some rows at a time.
 
-    BLAS takes several threads for a larger product, and on a machine that is busy these wait for
-    each other, ten times as long as one alone would take.
+    BLAS takes several threads for a larger product, from 2**18 multiplications on, and on a machine
+    that is busy these wait for each other, ten times as long as one alone would take.
     """
-    slabs = rows.reshape(-1, gcd(len(rows), 60 if W.size > 256 else 1024), rows.shape[1])
-    return (slabs @ W).reshape(len(rows), -1)
+    size = 60 if W.size > 256 else 1024  # for the 64 × 64 and 12 × 16 weights of this lesson
+    starts = range(0, max(1, len(rows)), size)
+    return np.concatenate([rows[i : i + size] @ W for i in starts])
 
 
 def _mean(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -251,6 +250,7 @@ def plain_ensemble(net: Network, p: float) -> Ensemble:
     >>> plain_ensemble(network("linear", n=4), 0.5).probabilities.sum().item()
     1.0
     """
+    validate.instance(net, Network, "net", "a Network")
     p, out, weights = validate.probability(p), [], []
     for reverse in product([False, True], repeat=len(net.x)):
         mask = np.array(reverse[::-1])

@@ -184,7 +184,8 @@ def draw_averaging(ax: Axes, found: Averaging) -> None:
     >>> draw_averaging(Figure().subplots(), Averaging(np.ones((2, 3, 4)), np.ones(2)))
     """
     excess, full = 100 * found.excess, 100 * found.weight_scaling
-    k, at = np.arange(1, excess.shape[1] + 1), min(found.caught_up(), excess.shape[1])
+    caught_up, masks = found.caught_up(), excess.shape[1]
+    k, at = np.arange(1, masks + 1), min(caught_up, masks)
     mean = excess.mean(axis=0)
     error = excess.std(axis=0, ddof=1) / len(excess) ** 0.5
     sd = 100 * np.sqrt((found.spread**2).mean(axis=0))
@@ -193,7 +194,10 @@ def draw_averaging(ax: Axes, found: Averaging) -> None:
     ax.axhline(0, color=style.RESCALED, linewidth=3, zorder=1)
     ax.plot([at], [mean[at - 1]], "o", color=style.KEPT, markersize=8)
     low, high = found.interval()
-    words = f"caught up at k = {found.caught_up()} (95 % interval {low} to {high})"
+    to = high if high <= masks else f"more than {masks}"
+    words = f"caught up at k = {caught_up} (95 % interval {low} to {to})"
+    if caught_up > masks:
+        words = f"not caught up after {masks} masks"
     ax.annotate(
         f"{words},\nwhere a run differs from the next by a standard deviation of {sd[at - 1]:.1f}",
         (at, mean[at - 1]),
@@ -266,10 +270,9 @@ def panel(
     """
     if isinstance(n, int) and not isinstance(n, bool) and n > MOST:
         all_masks(n)  # says how many masks that would be
-    # 4.0 and True are equal to an option, and are none.
     sizes = {f"{size} ({2**size:,} members)": size for size in SIZES}
     controls = {
         "network": live.choice("network", _MENU, network),
-        "n": live.choice("n, units", sizes, n if type(n) is int else repr(n)),
+        "n": live.choice("n, units", sizes, n),
     }
     return live.Panel(scene, controls, p=p, seed=seed, name="ensembles.panel")

@@ -191,6 +191,13 @@ def _gap_slip(answer: Any) -> str | None:
             "right, but the network stays in eval mode, so training goes on without dropout: "
             "put it back with model.train(mode)"
         )
+    X, y, X_test, y_test = parts.values()
+    exchanged = {"X": X_test, "y": y_test, "X_test": X, "y_test": y}
+    got = call(answer, model=model, **exchanged)
+    value = float(as_array(got, (), returned_by(answer)))
+    if not np.isclose(value, -right, rtol=0, atol=atol):
+        told = f"{value:.4g} with training and test images exchanged, expected {-right:.4g}"
+        return f"{told}: is the sign lost?" if np.isclose(value, right, rtol=0, atol=atol) else told
     return None
 
 

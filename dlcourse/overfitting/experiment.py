@@ -8,7 +8,7 @@ from typing import Any
 from dlcourse import data
 from dlcourse.grid import PS, train_grid
 from dlcourse.keep import Keep
-from dlcourse.training import Curves, Progress
+from dlcourse.training import Curves, Progress, whole
 
 SEEDS = 8
 EPOCHS = 40
@@ -46,6 +46,13 @@ def d2l(
     -------
     Curves, arrays (settings, seeds, epochs)
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what it must be; the message quotes it.
+    KeyboardInterrupt
+        If it is interrupted; half-trained networks are not compared.
+
     Notes
     -----
     A. Zhang, Z. Lipton, M. Li and A. Smola, Dive into Deep Learning, section on dropout: layers of
@@ -59,7 +66,7 @@ def d2l(
     grid = train_grid(
         dataset, hidden, ps, seeds, epochs=epochs, lr=LR, momentum=0.9, progress=progress
     )
-    return grid.curves
+    return whole(grid.curves, epochs, seeds)
 
 
 # --- the panel's networks
@@ -88,12 +95,17 @@ def trained(
     Returns
     -------
     Curves, arrays (8 of p, 8 seeds, 40 epochs)
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If it is interrupted; nothing is kept then, and the next call starts again.
     """
 
     def made() -> Curves:
         dataset = data.digits(images, wrong_labels=wrong, seed=seed, validation=True)
         seeds = range(SEEDS * seed, SEEDS * (seed + 1))
         grid = train_grid(dataset, (64, 64), PS, seeds, epochs=EPOCHS, lr=LR, progress=progress)
-        return grid.curves
+        return whole(grid.curves, EPOCHS, SEEDS)
 
-    return _kept.get((seed, wrong, images), made, lambda curves: curves.epochs == EPOCHS)
+    return _kept.get((seed, wrong, images), made)

@@ -246,19 +246,14 @@ def panel(p: float = 0.5, seed: int = 0, wrong: float = 0.2, images: int = 1000)
     overfitting.panel(p=0.5, seed=0, wrong=0.2, images=300)
     >>> small.close()
     """
-    # False and 300.0 are equal to an option, and are none.
     controls = {
-        "wrong": live.choice(
-            "wrong labels", _WRONG, repr(wrong) if isinstance(wrong, bool) else wrong
-        ),
-        "images": live.choice(
-            "training images", _IMAGES, repr(images) if isinstance(images, bool | float) else images
-        ),
+        "wrong": live.choice("wrong labels", _WRONG, wrong),
+        "images": live.choice("training images", _IMAGES, images),
     }
     live.slider_index(p)
     in_notebook = hasattr(get_ipython(), "kernel")
     if in_notebook and type(seed) is int and seed >= 0:
-        bar = partial(tqdm, desc="64 networks, epochs", leave=False)
+        bar = partial(tqdm, desc=f"{len(PS) * SEEDS} networks, epochs", leave=False)
         trained(seed, wrong, images, progress=bar)
         clear_output(wait=True)  # the bar gives its place to the panel
     return TrainingPanel(scene, trained, controls, p=p, seed=seed, name="overfitting.panel")

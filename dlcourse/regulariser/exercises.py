@@ -16,10 +16,10 @@ times_as_strong = number(
     atol=0.01,
     slips={
         1.6: "that is 0.8 / 0.5: the factor is p / (1 − p), not p",
-        0.25: "that is the other way round: how many times p = 0.5 is p = 0.8?",
+        0.25: "that is the other way round, or p and 1 − p swapped: p = 0.8 is the stronger one",
         2.5: "that is 1 / (1 − p) at 0.5 and 0.8: the factor is p / (1 − p)",
         0.4: "that is (1 − p) at 0.8 over (1 − p) at 0.5: the factor is p / (1 − p)",
-        0.0625: "p and 1 − p swapped, and the other way round",
+        0.0625: "that is the square, and the other way round: p / (1 − p) is not squared",
         0.64: "that is p (1 − p) at 0.8 over that at 0.5: divide by 1 − p",
         16: "that is the square: the factor p / (1 − p) is not squared",
         3: "that is the difference: how many times as strong?",
@@ -37,11 +37,12 @@ def _penalty_slip(answer: Any) -> str | None:
     for p in (0.2, 0.7):
         got = call(answer, X=X, w=w, p=p)
         who = returned_by(answer)
-        if np.shape(got) == (3,):
+        shape = as_array(got, who=who, wanted="one number").shape
+        if shape == (3,):
             return f"{who} a number for each input: add them up"
-        if np.shape(got) == (7,):
+        if shape == (7,):
             return f"{who} a number for each example: add them up"
-        if np.shape(got) == (3, 3):
+        if shape == (3, 3):
             return f"{who} a 3 × 3 array: the penalty is one number"
         found, rtol = float(as_array(got, (), who)), precision(got)
         right = penalty(X, w, p)

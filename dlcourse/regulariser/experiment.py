@@ -10,7 +10,7 @@ import numpy as np
 from dlcourse._validate import instance, not_negative, positive, probability, quoted
 from dlcourse.data import Dataset
 from dlcourse.grid import train_grid
-from dlcourse.training import Progress, check_progress, counted
+from dlcourse.training import Progress, check_progress, counted, whole
 
 HIDDEN = (64, 64)
 EPOCHS = 40
@@ -95,6 +95,8 @@ def accuracies(
     ------
     TypeError, ValueError
         If an argument is not what it must be; the message quotes it.
+    KeyboardInterrupt
+        If it is interrupted; half-trained networks are not compared.
 
     Notes
     -----
@@ -110,6 +112,9 @@ def accuracies(
     """
     instance(dataset, Dataset, "dataset", "a Dataset")
     check_progress(progress)
+    if not isinstance(settings, Iterable):
+        rule = "settings must hold Settings, such as [Setting(p=0.5)]"
+        raise TypeError(f"{rule}, got {quoted(settings)}")
     asked = list(dict.fromkeys(settings))
     if not asked:
         raise ValueError(f"settings must hold at least one Setting, got {quoted(settings)}")
@@ -135,5 +140,6 @@ def accuracies(
             max_norm=norm,
             progress=None,
         )
-        found |= dict(zip(group, grid.curves.test_accuracy[:, :, -1], strict=True))
+        accuracy = whole(grid.curves, epochs, seeds).test_accuracy[:, :, -1]
+        found |= dict(zip(group, accuracy, strict=True))
     return {setting: found[setting] for setting in asked}

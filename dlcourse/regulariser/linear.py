@@ -218,7 +218,8 @@ def odds(p: float) -> float:
     >>> odds(0.5), odds(0.8) / odds(0.5) < 4.001
     (1.0, True)
     """
-    if check.probability(p) == 1:
+    p = check.probability(p)
+    if p == 1:
         raise ValueError("p must be smaller than 1, where every input is dropped, got 1")
     return p / (1 - p)
 

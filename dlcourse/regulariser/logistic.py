@@ -120,25 +120,28 @@ def fit_logistic(X: Any, y: Any, p: float, ridge: float = 0.0, start: Any = None
     kept = masks[chances > 0]
     rows = (X[:, None] * kept).reshape(-1, X.shape[1])
     count, labels = np.tile(chances[chances > 0], len(X)), np.repeat(y, len(kept))
+    # Inputs of at most 1 or so, whatever the units of X: the steps are judged by one tolerance.
+    size = np.maximum(np.abs(X).max(axis=0), ridge**0.5 / factor)
+    size[size == 0] = 1
+    rows, shrink = rows / size, (ridge**0.5 / factor / size) ** 2
     # v = w / (1 - p) stays of one size when p goes to 1.
-    v = np.zeros(X.shape[1]) if start is None else weights(start, X) * factor
-    shrink = ridge / factor**2
+    v = np.zeros(X.shape[1]) if start is None else weights(start, X) * factor * size
 
     def loss(v: np.ndarray) -> float:
         z = rows @ v
-        return float(count @ (softplus(z) - labels * z) + shrink * v @ v)
+        return float(count @ (softplus(z) - labels * z) + shrink @ v**2)
 
     now = loss(v)
     for _ in range(STEPS):
         s = sigmoid(rows @ v)
         gradient = (count * (s - labels)) @ rows + 2 * shrink * v
         curvature = (rows * (count * s * (1 - s))[:, None]).T @ rows
-        step = np.linalg.lstsq(curvature + 2 * shrink * np.eye(len(v)), gradient, rcond=None)[0]
+        step = np.linalg.lstsq(curvature + 2 * np.diag(shrink), gradient, rcond=None)[0]
         while (new := loss(v - step)) > now + 1e-12 * abs(now):
             step /= 2
         v, now = v - step, new
         if now > 1e-8 and abs(step).max() <= 1e-10 * max(1, abs(v).max()):
-            return np.asarray(v / factor)
+            return np.asarray(v / size / factor)
     raise ValueError(
         "a plane parts the labels 0 and 1 in X, so that the weights would grow for ever: "
         f"give more examples, or a ridge, got ridge={check.quoted(ridge)}"

@@ -159,11 +159,6 @@ def panel(
     """
     controls = {
         "model": live.choice("regression", {name: name for name in MODELS}, model),
-        # True and "1" are equal to no number here.
-        "scale": live.choice(
-            "input 1 times",
-            {f"{each:g}": each for each in SCALES},
-            scale if type(scale) in (int, float) else repr(scale),
-        ),
+        "scale": live.choice("input 1 times", {f"{each:g}": each for each in SCALES}, scale),
     }
     return live.Panel(scene, controls, p=p, seed=seed, name="regulariser.panel")

@@ -21,6 +21,8 @@ from dlcourse.dropout_checks import (
     INVERTED_TRAINING,
     PS,
     SHAPE,
+    TOLERANCE,
+    both_slips,
     factor_slip,
     mask_slip,
     result,
@@ -79,8 +81,15 @@ def _not_gaussian(factors: Array, x: Array, p: float) -> str | None:
         return "every row has the same noise: draw one number for each element, x.shape"
     if (np.ptp(factors, axis=2) < 1e-9).all():
         return "one number a row: draw one for each element, x.shape"
-    added = (factors - 1) * x  # the same spread for large x as for small, if noise was added
+    y = factors * x
     large = abs(x) > np.median(abs(x))
+    mean_squares = (y**2).mean() * (x**2).mean()
+    # In a right answer large x spread by 1.94 times as much, which is 60 standard errors above 1.1.
+    if abs((y * x).mean()) < 0.05 * mean_squares**0.5 and y[:, large].std() <= 1.1 * (
+        y[:, ~large].std()
+    ):
+        return "the result does not depend on x: multiply x by the noise"
+    added = (factors - 1) * x  # the same spread for large x as for small, if noise was added
     if added[:, large].std() < 1.2 * added[:, ~large].std():
         return "the noise does not grow with x: is it added? Multiply x by it"
     return None
@@ -147,9 +156,14 @@ def _channel_slip(answer: Any) -> str | None:
         if not kept.all() and kept.any() and (kept == kept[:, :, :1]).all():
             return f"whole images go, all channels or none at p = {p}: {_SHAPE}"
     first = x[..., 0, 0]
-    return training_slip(
-        first, {p: ratio * first for p, ratio in inner.items()}, "1/(1 − p)", INVERTED_TRAINING
-    )
+    outputs = {p: ratio * first for p, ratio in inner.items()}
+    if slip := training_slip(first, outputs, "1/(1 − p)", INVERTED_TRAINING):
+        return slip
+    for p, ratio in ratios.items():
+        spread = np.ptp(ratio, axis=(-2, -1))
+        if (spread > TOLERANCE * abs(ratio).max(axis=(-2, -1))).any():
+            return f"the places of a map are scaled unlike at p = {p}: multiply x by the mask"
+    return None
 
 
 _SHAPE = "the mask needs one number for each image and channel, shape (images, channels, 1, 1)"
@@ -193,19 +207,20 @@ def _dropconnect_slip(answer: Any) -> str | None:
         return slip
     scale = factor_slip("kept weights are", factors, "1/(1 − p)", INVERTED_TRAINING)
     mask = mask_slip({p: m.reshape(*m.shape[:2], -1) for p, m in masks.items()})
-    if mask and scale:
-        return f"{mask}{'' if mask.endswith('?') else '.'} Also, {scale}"
-    return mask or scale
+    return both_slips(mask, scale)
 
 
 def _not_linear(answer: Any, rng: Any) -> str | None:
     x, weight = rng.standard_normal((3, 4)), rng.standard_normal((2, 4))
     # Kept are all, or none if p and 1 − p are swapped, which the masks will tell.
     got = call(answer, x=x, weight=weight, p=1e-12, rng=rng)
-    y = as_array(got, (3, 2), returned_by(answer))
+    y, right = as_array(got, (3, 2), returned_by(answer)), x @ weight.T
     if precision(got) > 1e-5:
         return "float16 has 3 digits, too few to tell which weights were kept: use float32"
-    if np.allclose(y, x @ weight.T, rtol=1e-4, atol=1e-5) or not y.any():
+    # A wrong scale has a sentence of its own.
+    if not y.any() or any(
+        np.allclose(y / factor(1e-12), right, rtol=1e-4, atol=1e-5) for factor in FACTORS.values()
+    ):
         return None
     return "with p near 0 the output is not x @ weight.T: which axes are summed?"
 

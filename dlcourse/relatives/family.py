@@ -17,6 +17,7 @@ from dlcourse.relatives.noise import (
     alpha_constants,
     alpha_dropout,
     alpha_dropout_backward,
+    below_one,
     channel_dropout,
     channel_dropout_backward,
     gaussian_dropout,
@@ -174,7 +175,7 @@ def moments(name: str, x: Any, p: float) -> tuple[float, float]:
     Raises
     ------
     TypeError, ValueError
-        If an argument is not what it must be; the message quotes it.
+        If an argument is not what it must be, or p is 1 where the variance is infinite then.
 
     Examples
     --------
@@ -185,7 +186,8 @@ def moments(name: str, x: Any, p: float) -> tuple[float, float]:
     """
     if name not in RELATIVES:
         raise ValueError(f"name must be one of {list(RELATIVES)}, got {check.quoted(name)}")
-    x, p = check.real_array(x), check.probability(p)
+    x = check.real_array(x)
+    p = below_one(p) if name == "Gaussian dropout" else check.probability(p)
     if x.size == 0:
         raise ValueError(f"x must hold at least one number, got shape {x.shape}")
     return overall(RELATIVES[name].mean(x, p), RELATIVES[name].variance(x, p))

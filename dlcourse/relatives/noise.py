@@ -52,7 +52,7 @@ def gaussian_dropout(
     >>> gaussian_dropout([1.0, 2.0, 3.0], p=0.2, noise=[0.0, 1.0, -1.0])
     array([1. , 3. , 1.5])
     """
-    p, x = _below_one(p), check.real_array(x)
+    p, x = below_one(p), check.real_array(x)
     training, rng = check.flag(training, "training"), check.rng_or_mask(rng, noise, "noise")
     if noise is not None:
         noise = _noise(noise, x.shape)
@@ -84,7 +84,7 @@ def gaussian_dropout_backward(grad: Any, noise: Any, p: float) -> np.ndarray:
     >>> gaussian_dropout_backward([1.0, 1.0, 1.0], noise=[0.0, 1.0, -1.0], p=0.2)
     array([1. , 1.5, 0.5])
     """
-    p, grad = _below_one(p), check.real_array(grad, "grad")
+    p, grad = below_one(p), check.real_array(grad, "grad")
     factor = 1 + (p / (1 - p)) ** 0.5 * _noise(noise, grad.shape)
     return (grad * factor).astype(grad.dtype)
 
@@ -261,7 +261,19 @@ def channel_dropout_backward(grad: Any, mask: Any, p: float) -> np.ndarray:
     return dropout_backward(grad, _channel_mask(mask, grad.shape), p)
 
 
-def _below_one(p: Any) -> float:
+def below_one(p: Any) -> float:
+    """Return p as a float if it is one that Gaussian dropout can have.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no probability, or 1.
+
+    Examples
+    --------
+    >>> below_one(0.5)
+    0.5
+    """
     value = check.probability(p)
     if value == 1:
         raise ValueError(
@@ -293,7 +305,11 @@ def _with_places(x: Any, name: str) -> np.ndarray:
 
 def _channel_mask(mask: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Return the mask of (examples, channels), repeated over all places."""
-    wanted, given = shape[:2], np.shape(mask)
+    wanted = shape[:2]
+    try:
+        given: Any = np.shape(mask)
+    except ValueError:
+        given = "(rows of different lengths)"
     if given != wanted:
         raise ValueError(
             f"mask must hold one bool for each example and channel, shape {wanted}, "

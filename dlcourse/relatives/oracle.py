@@ -58,7 +58,7 @@ class Answers:
             )
         )
         return (
-            f"{full:.0f} → {mean:.2f} ± {mean_error:.2f}, variance {variance:5.2f} ± "
+            f"{full:g} → {mean:.2f} ± {mean_error:.2f}, variance {variance:5.2f} ± "
             f"{variance_error:.2f} ({formula:5.2f}), {self.zeroed:.2f}, {self.zeroed_together:.2f}"
         )
 
@@ -93,7 +93,8 @@ def examine(relative: Relative, x: Any, p: float, draws: int = 20_000, rng: Any 
     """
     if not isinstance(relative, Relative):
         raise TypeError(f"relative must be a Relative, got {check.quoted(relative)}")
-    x, p, rng = check.real_array(x), check.probability(p), check.generator(rng)
+    x = check.real_array(x).astype(np.float64)  # in float16 a variance overflows early
+    p, rng = check.probability(p), check.generator(rng)
     if x.ndim < 1 or x.size == 0:
         raise ValueError(f"x must hold at least one number on an axis, got shape {x.shape}")
     draws = check.integer(draws, "draws", 2)

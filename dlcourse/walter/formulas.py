@@ -134,10 +134,10 @@ def fan_ins(fan_in: Any) -> np.ndarray:
 
 def probabilities(p: Any) -> np.ndarray:
     """Return `p` as a 1-D array if it is what it must be."""
-    many = isinstance(p, list | tuple | range) or (isinstance(p, np.ndarray) and p.ndim)
-    if many and (np.ndim(p) != 1 or not len(p)):
+    ps = p if check.many(p) else [p]
+    if len(ps) == 0 or any(check.many(one) for one in ps):
         raise ValueError(f"p must be one probability or a 1-D array, got {check.quoted(p)}")
-    return np.array([check.probability(one) for one in (p if many else [p])])
+    return np.array([check.probability(one) for one in ps])
 
 
 def weights(mean: Any, std: Any) -> tuple[float, float]:

@@ -87,7 +87,8 @@ def walter_simulation(
     True
     """
     ns, ps = fan_ins(fan_in), probabilities(p)
-    total, rng = _at_least_two(n_simulations), check.generator(rng)
+    total = check.integer(n_simulations, "n_simulations", 2)
+    rng = check.generator(rng)
     expected = theory(
         ns, ps, weight_mean=weight_mean, weight_std=weight_std, scaled=scaled, relu=relu
     )
@@ -130,7 +131,8 @@ def plain_walter_simulation(
     (3, 2)
     """
     ns, ps = fan_ins(fan_in), probabilities(p)
-    total, rng = _at_least_two(n_simulations), check.generator(rng)
+    total = check.integer(n_simulations, "n_simulations", 2)
+    rng = check.generator(rng)
     weights(weight_mean, weight_std)
     check.flag(scaled, "scaled")
     check.flag(relu, "relu")
@@ -248,12 +250,3 @@ def _told(blocks: Iterator[int], total: int) -> Iterator[int]:
     finally:
         if told:
             print(file=sys.stderr, flush=True)
-
-
-def _at_least_two(value: Any) -> int:
-    rule = f"n_simulations must be an int of 2 or more, got {check.quoted(value)}"
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(rule)
-    if value < 2:
-        raise ValueError(rule)
-    return int(value)
