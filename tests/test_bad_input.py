@@ -384,6 +384,7 @@ TABLE = [
         partial(data.digits, seed=0.5),
         partial(dropout_checks.expect_backward, seed=0.5),
     ),
+    (partial(overfitting.trained, [0]), TypeError, SEED + "[0]"),
     (partial(enumeration.all_masks, 13), ValueError, "n must be an int from 1 to 12, got 13"),
     (partial(data.mnist, -1), ValueError, "train_size must be an int from 1 to 60000, got -1"),
     *refused(

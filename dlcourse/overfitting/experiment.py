@@ -98,12 +98,15 @@ def trained(
 
     Raises
     ------
+    TypeError, ValueError
+        If an argument is not what it must be; the message quotes it.
     KeyboardInterrupt
         If it is interrupted; nothing is kept then, and the next call starts again.
     """
+    # before the results are looked up: it says what is wrong with an argument
+    dataset = data.digits(images, wrong_labels=wrong, seed=seed, validation=True)
 
     def made() -> Curves:
-        dataset = data.digits(images, wrong_labels=wrong, seed=seed, validation=True)
         seeds = range(SEEDS * seed, SEEDS * (seed + 1))
         grid = train_grid(dataset, (64, 64), PS, seeds, epochs=EPOCHS, lr=LR, progress=progress)
         return whole(grid.curves, EPOCHS, SEEDS)
