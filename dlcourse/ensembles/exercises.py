@@ -21,7 +21,7 @@ def _compare(got: Any, right: np.ndarray, slips: dict[str, Any], who: str, at: s
     for words, wrong in slips.items():
         if np.shape(wrong) == found.shape and np.allclose(found, wrong, rtol, atol=1e-5):
             return words
-    place = int(off.argmax())
+    place = int(abs(found - right).argmax())
     told, wanted = _told_apart(found[place], right[place])
     return f"{told} in the {('first', 'second', 'third')[place]} place {at}, expected {wanted}"
 
