@@ -85,7 +85,7 @@ def lesson_rows(path: Path) -> list[Row]:
     seconds, memory, film = perf_counter() - start, peak.value, film_seconds(path)
     return [
         Row(f"{path.stem}, run all", seconds, None, seconds, f"<= {most}", "s", " s"),
-        Row(f"{path.stem}, peak memory", memory, None, memory, "<= 700", "MB", " MB"),
+        Row(f"{path.stem}, peak memory", memory, None, memory, "<= 500", "MB", " MB"),
         Row(f"{path.stem}, a whole film, CPU", film, None, film, "<= 1.2", "s", " s"),
     ]
 

@@ -19,6 +19,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from dlcourse import _validate as check
+from dlcourse import memory
 from dlcourse.descent import Descent, Masks, Orders, Ps, draw_of, number_of
 from dlcourse.stack import Stack
 from dlcourse.training import (
@@ -254,6 +255,7 @@ def _train_task(
 
     def one_epoch() -> list[Any]:
         running = descent.epoch(X, y, next(orders).to(where))
+        memory.give_back()
         return [*(running / len(y)), *stack.score(X, y), *stack.score(X_test, y_test)]
 
     with torch.inference_mode():

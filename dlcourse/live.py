@@ -24,7 +24,7 @@ import ipywidgets as widgets
 import numpy as np
 from IPython import get_ipython
 
-from dlcourse import projector
+from dlcourse import memory, projector
 from dlcourse._validate import function, integer, probability
 from dlcourse.film import Camera, Picture, Scene, pixels, shoot_text
 from dlcourse.page import LOOK, NAMES
@@ -355,6 +355,7 @@ class Panel(widgets.VBox):
                     if index == self._slider.index or not self._stale_frames():
                         self._hand_out(self._words, "_options_labels", tuple(self._words_of))
                     self._changed.notify_all()
+            memory.give_back()
         if not _python_ends:
             self._give_back()
 
