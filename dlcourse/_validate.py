@@ -74,6 +74,28 @@ def many(value: Any) -> bool:
     )
 
 
+def some(values: Any, rule: str) -> Any:
+    """Return a sequence that is not empty, or say the rule.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no sequence, or empty.
+
+    Examples
+    --------
+    >>> some([], "ns must hold at least one number of units, got []")
+    Traceback (most recent call last):
+    ...
+    ValueError: ns must hold at least one number of units, got []
+    """
+    if not many(values):
+        raise TypeError(rule)
+    if len(values) == 0:
+        raise ValueError(rule)
+    return values
+
+
 def probabilities(ps: Any) -> list[float]:
     """Return the probabilities in a sequence of at least one.
 
@@ -89,12 +111,7 @@ def probabilities(ps: Any) -> list[float]:
     ...
     TypeError: ps must hold at least one p, got 0.5
     """
-    rule = f"ps must hold at least one p, got {quoted(ps)}"
-    if not many(ps):
-        raise TypeError(rule)
-    if len(ps) == 0:
-        raise ValueError(rule)
-    return [probability(p) for p in ps]
+    return [probability(p) for p in some(ps, f"ps must hold at least one p, got {quoted(ps)}")]
 
 
 def generator(rng: Any) -> np.random.Generator:

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from dlcourse import _validate as check
 from dlcourse import data
-from dlcourse._validate import layer_ps, many, probability, quoted, widths
-from dlcourse._validate import seed as check_seed
 from dlcourse.compare import Difference, Interval, mean_interval, paired_difference
 from dlcourse.grid import PS, train_grid
 from dlcourse.keep import Keep
@@ -76,7 +75,7 @@ def where_ps(p: float, where: str) -> tuple[float, float]:
     """
     if where not in WHERE:
         raise ValueError(f"where must be one of {', '.join(WHERE)}, got {where!r}")
-    p = probability(p)
+    p = check.probability(p)
     return (p if where != "hidden" else 0.0, p if where != "input" else 0.0)
 
 
@@ -119,12 +118,11 @@ def networks(
     if images not in list(EPOCHS):
         raise ValueError(f"images must be one of {list(EPOCHS)}, got {images!r}")
     where_ps(0.0, where)  # complains about where
-    if not many(ps):
-        raise TypeError(f"ps must hold at least one p to train with, got {quoted(ps)}")
-    pairs = [layer_ps(p, 1) if many(p) else where_ps(p, where) for p in ps]
-    ps = tuple(tuple(p) if many(p) else p for p in ps)
-    (width,), seed = widths((width,)), check_seed(seed)
-    wrong_labels = probability(wrong_labels, "wrong_labels")
+    check.some(ps, f"ps must hold at least one p to train with, got {check.quoted(ps)}")
+    pairs = [check.layer_ps(p, 1) if check.many(p) else where_ps(p, where) for p in ps]
+    ps = tuple(tuple(p) if check.many(p) else p for p in ps)
+    (width,), seed = check.widths((width,)), check.seed(seed)
+    wrong_labels = check.probability(wrong_labels, "wrong_labels")
 
     def made() -> Sweep:
         found = train_grid(

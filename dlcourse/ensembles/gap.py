@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dlcourse._validate import instance, integer, many, probabilities, quoted
+from dlcourse._validate import instance, integer, probabilities, quoted, some
 from dlcourse.ensembles.members import Network, ensemble, members, network
 
 
@@ -66,11 +66,7 @@ def mean_gaps(ns: Any, ps: Any, networks: int = 100) -> tuple[np.ndarray, np.nda
     ((1, 1), True)
     """
     ps, networks = probabilities(ps), integer(networks, "networks", 2)
-    rule = f"ns must hold at least one number of units, got {quoted(ns)}"
-    if not many(ns):
-        raise TypeError(rule)
-    if len(ns) == 0:
-        raise ValueError(rule)
+    some(ns, f"ns must hold at least one number of units, got {quoted(ns)}")
     nets = [[network("relu", n, seed) for seed in range(networks)] for n in ns]
     found = np.array([[gaps(net, ps)[0] for net in row] for row in nets])
     return found.mean(axis=1), found.std(axis=1, ddof=1) / networks**0.5
