@@ -13,11 +13,14 @@ from __future__ import annotations
 
 import atexit
 import base64
+import sys
 import textwrap
 import threading
 import traceback
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import ipywidgets as widgets
@@ -138,6 +141,10 @@ class Panel(widgets.VBox):
         # A page that is still being built misses what it is sent: each picture goes out once
         # more when p first comes there.
         self._unheard = set(range(POSITIONS))
+        self._unsent = -1  # the last take of which something could not be sent
+        self._tried = threading.Event()  # whether the thread can send anything at all
+        self._notice = widgets.Label(layout={"display": "none", "max_width": "100%"})
+        self._notice.add_class("dlcourse-notice")
         self._slider = self._make_slider(index)
         self._buttons = self._make_p_buttons(index)
         self._code = self._make_line(index, "this picture:", "dlcourse-code", self._calls())
@@ -176,6 +183,8 @@ class Panel(widgets.VBox):
         _open.add(self)
         self._on_switch()  # what was switched while the first picture was drawn
         self._worker.start()
+        self._tried.wait()
+        self._repeat_notice()
 
     def _arrange(self, controls: list[widgets.Widget]) -> list[widgets.Widget]:
         """Put the parts into rows; remember them all, to close them one day."""
@@ -189,6 +198,7 @@ class Panel(widgets.VBox):
             widgets.HBox([*controls, self._seed, *self._make_buttons()], layout=in_a_row),
             self._stack,
             self._words,
+            self._notice,
             self._foot,
             look,
         ]
@@ -269,10 +279,11 @@ class Panel(widgets.VBox):
         for widget in (*self._parts, self):
             for model in (getattr(widget, "layout", None), getattr(widget, "style", None)):
                 if model is not None:
-                    model.close()
-            widgets.Widget.close(widget)
+                    self._send_or_say(model.close)
+            self._send_or_say(partial(widgets.Widget.close, widget))
         # IPython's history of outputs holds the panel for good, so the panel holds nothing.
-        self.children, self._parts, self._frames, self._followers = (), [], [], []
+        self._send_or_say(partial(setattr, self, "children", ()))
+        self._parts, self._frames, self._followers = [], [], []
         del self._stack
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -288,6 +299,7 @@ class Panel(widgets.VBox):
     # --- events, which may come in any thread
 
     def _on_slider(self, _change: Any) -> None:
+        self._repeat_notice()
         with self._changed:
             if self._slider.index in self._unheard and not self._closed:
                 self._unheard.remove(self._slider.index)
@@ -324,6 +336,7 @@ class Panel(widgets.VBox):
 
     def _shoot_anew(self) -> None:
         """Make the film stale: it is not that of the present settings."""
+        self._repeat_notice()
         with self._changed:
             self._take += 1
             self._failed.clear()
@@ -336,6 +349,8 @@ class Panel(widgets.VBox):
     # --- the thread that shoots what is stale
 
     def _shoot_stale_frames(self) -> None:
+        self._send_or_say(self._notice.send_state)
+        self._tried.set()
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._closed or self._stale_frames())
@@ -346,25 +361,53 @@ class Panel(widgets.VBox):
             picture, error = self._shoot(index, large, settings)
             if take != self._take:
                 continue
-            self._hand_out(self._frames[index], "value", picture.png)
+            sent = self._hand_out(self._frames[index], "value", picture.png)
             with self._changed:
+                if not sent:
+                    self._unheard.add(index)
                 if take == self._take:
                     self._shot_in[index] = take
                     self._words_of[index] = picture.words
                     self._note(index, error)
                     if index == self._slider.index or not self._stale_frames():
                         self._hand_out(self._words, "_options_labels", tuple(self._words_of))
+                    if not self._stale_frames() and self._unsent != take:
+                        self._say("")
                     self._changed.notify_all()
             memory.give_back()
         if not _python_ends:
             self._give_back()
 
-    def _hand_out(self, part: widgets.Widget, name: str, value: Any) -> None:
-        """Change a part from the panel's own thread, in which nobody hears an exception."""
+    def _hand_out(self, part: widgets.Widget, name: str, value: Any) -> bool:
+        """Change a part from the panel's own thread; return whether the browser was told."""
+        return self._send_or_say(lambda: part.set_trait(name, value))
+
+    def _send_or_say(self, send: Callable[[], None]) -> bool:
+        """Send from the panel's own thread, in which nobody hears an exception: the panel shows it.
+
+        The film must go on.
+        """
         try:
-            part.set_trait(name, value)
-        except Exception:  # and the film must go on
+            send()
+        except Exception as error:
             self.error = traceback.format_exc()
+            self._unsent = self._take
+            self._say(_why_unsent(error))
+            return False
+        return True
+
+    def _say(self, words: str) -> None:
+        """Show a notice under the picture, or none."""
+        with suppress(Exception):  # what this thread cannot send the next event's thread does
+            self._notice.value = words
+        with suppress(Exception):
+            self._notice.layout.display = "" if words else "none"
+
+    def _repeat_notice(self) -> None:
+        """Send a notice again, from a thread that the browser is known to hear."""
+        if self._notice.value and not self._closed:
+            self._notice.send_state("value")
+            self._notice.layout.send_state("display")
 
     def _note(self, index: int, error: str | None) -> None:
         """Remember what could not be drawn; once one of it can, all of it is shot again."""
@@ -479,6 +522,19 @@ class _Line(widgets.SelectionSlider):
 
     def _propagate_index(self, change: Any) -> None:
         """Leave the Python side's label and value alone; nobody asks for them."""
+
+
+def _why_unsent(error: Exception) -> str:
+    """Return what to do where a thread cannot reach the browser, in words."""
+    reason = "".join(traceback.format_exception_only(error)).strip()
+    told = f"A new picture could not be sent: {textwrap.shorten(reason, 200)}."
+    kernel = getattr(sys.modules.get("ipykernel"), "__version__", "")
+    if kernel.startswith("7.0."):
+        return (
+            f"{told} This kernel (ipykernel {kernel}) lets only p move. Run %pip install "
+            '"ipykernel!=7.0.*" in a new cell, restart the kernel and run the lesson again.'
+        )
+    return f"{told} Move p to another place and back, or run the cell again."
 
 
 def _error_picture(error: BaseException, size: tuple[int, int], large: bool) -> Picture:

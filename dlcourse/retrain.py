@@ -166,9 +166,12 @@ class TrainingPanel(Panel):
         finally:
             with self._changed:
                 self._training = None
-                self._button.description = _TRAIN
-                self._bar.layout.visibility = "hidden"
-                self._told.value = told or self._hint()
+                self._send_or_say(lambda: self._show_end(told))
+
+    def _show_end(self, told: str) -> None:
+        self._button.description = _TRAIN
+        self._bar.layout.visibility = "hidden"
+        self._told.value = told or self._hint()
 
     def _progress(self, epochs: Iterable[int], **_more: Any) -> Iterator[int]:
         """Hand the epochs on, move the bar, and stop when that is asked for."""

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 # --- what is installed
 
 IN_A_CELL = "Run this in a new cell, then restart the kernel:"
+UNUSABLE = {"ipykernel": "with this version only p moves in a panel, and no other control"}
+"""Why pyproject.toml leaves out some versions of a package."""
+
 _INDENT: dict[str, Any] = {
     "subsequent_indent": "    ",
     "break_on_hyphens": False,
@@ -48,7 +51,7 @@ class Finding:
     """One thing that the course needs: is it there, and if not, what is wrong and what mends it."""
 
     name: str
-    state: Literal["ok", "not found", "too old", "broken"]
+    state: Literal["ok", "not found", "too old", "unusable", "broken"]
     version: str = ""
     trouble: str = ""
     command: str = ""
@@ -162,6 +165,9 @@ def _package(requirement: Requirement) -> Finding:
     except Exception:  # what an interrupted installation leaves behind raises this and that
         trouble = f"{name} says no version, as if its installation had stopped halfway. {IN_A_CELL}"
         return Finding(name, "broken", "", trouble, f"%pip install --force-reinstall {wanted}")
+    if any(excluded.operator == "!=" and found not in excluded for excluded in needed):
+        trouble = f"{name} {found}: {UNUSABLE[name]}. {IN_A_CELL}"
+        return Finding(name, "unusable", found, trouble, install)
     if not fits:
         trouble = f"{name} {found}, the course needs {needed}. {IN_A_CELL}"
         return Finding(name, "too old", found, trouble, install)

@@ -15,6 +15,7 @@ from itertools import count
 from pathlib import Path
 
 import comm
+import ipykernel
 import ipywidgets as widgets
 import matplotlib
 import matplotlib.pyplot as plt
@@ -318,13 +319,16 @@ def assert_as_fresh(panel, make):
         fresh.close()
 
 
-@pytest.mark.parametrize("name", EVENTS)
-def test_after_any_events_all_is_as_in_a_fresh_panel(name, cell_of, nothing_left):
+@pytest.mark.parametrize(
+    ("name", "events"),
+    [("small", 100), *(pytest.param(*row, marks=pytest.mark.soak) for row in EVENTS.items())],
+)
+def test_after_any_events_all_is_as_in_a_fresh_panel(name, events, cell_of, nothing_left):
     cell = cell_of(maker(name))
     cell.run()
     try:
-        done = abuse(cell, EVENTS[name], seed=0, trains=0.2 if name in TRAINING else 1)
-        assert done == EVENTS[name]
+        done = abuse(cell, events, seed=0, trains=0.2 if name in TRAINING else 1)
+        assert done == events
         if cell.panel._closed:
             cell.run()
         assert_as_fresh(cell.panel, maker(name))
@@ -463,6 +467,74 @@ def test_a_line_that_cannot_be_sent_does_not_stop_the_film(panel, part):
     assert_as_fresh(panel, small_panel)
 
 
+class OneThreadLine(Line):
+    """A line that carries nothing from another thread than the tests' own."""
+
+    def publish_msg(self, *args, **more):
+        if threading.current_thread() is not threading.main_thread():
+            raise LookupError("shell_parent")
+        super().publish_msg(*args, **more)
+
+
+def notice(panel):
+    """Return what the browser was told to show under the picture, None where that is hidden."""
+    hidden = panel._notice.layout.comm.state["display"] == "none"
+    return None if hidden else panel._notice.comm.state["value"]
+
+
+@pytest.mark.parametrize(
+    ("version", "cure"),
+    [("7.0.1", '%pip install "ipykernel!=7.0.*"'), ("7.4.0", "Move p to another place and back")],
+)
+def test_where_threads_cannot_send_the_panel_says_so_and_p_moves(
+    nothing_left, monkeypatch, version, cure
+):
+    monkeypatch.setattr(comm, "create_comm", OneThreadLine)
+    monkeypatch.setattr(ipykernel, "__version__", version)
+    panel = small_panel()
+    try:
+        assert "could not be sent: LookupError: shell_parent" in notice(panel)
+        assert cure in notice(panel)
+        assert panel.wait(60)
+        panel.new_draw()
+        assert panel.wait(60)
+        drag_to(panel, 70)
+        assert shown(panel)[0][70] == panel.picture()
+        assert cure in notice(panel)
+    finally:
+        panel.close()
+
+
+def test_a_notice_goes_when_all_is_sent_again(panel):
+    assert notice(panel) is None
+
+    def refuse(change):
+        panel._frames[49].unobserve_all("value")
+        raise OSError("the line is cut")
+
+    panel._frames[49].observe(refuse, "value")
+    panel.new_draw()
+    assert panel.wait(60)
+    assert "the line is cut" in notice(panel)
+    panel.new_draw()
+    assert panel.wait(60)
+    assert notice(panel) is None
+
+
+def test_where_threads_cannot_send_training_ends_and_can_be_started_again(
+    nothing_left, monkeypatch
+):
+    monkeypatch.setattr(comm, "create_comm", OneThreadLine)
+    panel = small_training_panel()
+    try:
+        for _ in range(2):
+            panel.new_draw()
+            assert panel.wait_for_training(60)
+        assert "could not be sent" in notice(panel)
+    finally:
+        panel.close()
+
+
 # --- closing
 
 
@@ -576,6 +648,7 @@ print(*(end - start for start, end in zip(warm, more)))
 """
 
 
+@pytest.mark.soak
 def test_two_thousand_events_add_less_than_five_megabytes_and_no_thread_and_no_widget():
     # glibc gives threads arenas of their own, each of which has to grow to its size once
     environment = {**os.environ, "MALLOC_ARENA_MAX": "1"}
@@ -628,6 +701,7 @@ def distant(browser, server, proxy):
     notebook.close()
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("held", ["small"], indirect=True)
 def test_the_kernel_dies_in_the_middle_of_a_drag(held):
     drag(held, 50, 70)
@@ -644,6 +718,7 @@ def test_the_kernel_dies_in_the_middle_of_a_drag(held):
     wait_for_picture(held, 1, picture(0.5, seed=1), seconds=20)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("held", ["distant"], indirect=True)
 def test_p_and_new_draw_over_a_slow_line(held):
     drag(held, 50, 80)
@@ -678,6 +753,7 @@ _DISMISS = """() => {setInterval(() => {
 }, 50);}"""
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("held", ["distant"], indirect=True)
 @pytest.mark.parametrize("pressed", [False, True], ids=["drag", "drag after New draw"])
 def test_the_line_is_cut_in_the_middle_of_a_drag(held, proxy, pressed):

@@ -72,8 +72,23 @@ def test_every_requirement_of_the_project_is_looked_for_and_no_other():
 def test_too_old_is_the_word_for_every_requirement():
     """A requirement such as "<3" would make "too old" a lie."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    left_out = set()
     for text in [*project["dependencies"], f"python{project['requires-python']}"]:
-        assert {specifier.operator for specifier in Requirement(text).specifier} <= {">="}
+        requirement = Requirement(text)
+        operators = {specifier.operator for specifier in requirement.specifier}
+        assert operators <= {">=", "!="}
+        left_out |= {requirement.name} if "!=" in operators else set()
+    assert left_out == set(start_here.UNUSABLE)
+
+
+def test_a_version_that_is_left_out_is_told_why_with_its_cure(monkeypatch):
+    asked = "ipykernel>=6.29,!=7.0.*"
+    pretend(monkeypatch, {"ipykernel": "7.0.1"}, requires=[asked])
+    told = " ".join(repr(start_here.check_installation()).split())
+    assert "unusable: ipykernel 7.0.1: with this version only p moves in a panel" in told
+    assert '%pip install "ipykernel!=7.0.*,>=6.29"' in told
+    pretend(monkeypatch, {"ipykernel": "7.1.0"}, requires=[asked])
+    assert start_here.check_installation()
 
 
 def test_no_version_stands_in_the_output_when_all_is_well(monkeypatch):
