@@ -19,13 +19,37 @@ from tests.test_notebooks import LESSONS, cells, outputs
 
 DEMO = Path(__file__).parent.parent / "notebooks" / "demo.ipynb"
 PANELS = [path.stem[3:] for path in LESSONS]
+FEW = ["masks", "walter", "regulariser"]  # no training
 CONTROLS = {"button", "combobox", "slider", "spinbutton"}
 
 
-def films():
+@pytest.fixture(
+    scope="module", params=[FEW, pytest.param(PANELS, marks=pytest.mark.soak)], ids=["few", "all"]
+)
+def panels(request):
+    """The names of the panels that are tried, in the order of the page."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def page_of_panels(panels, tmp_path_factory):
+    """The page with these panels and no other."""
+    notebook = nbformat.read(DEMO, as_version=4)
+    rest = notebook.cells[2:]  # behind the title and the imports
+    wanted = [f"{name}.panel()" for name in panels]
+    for heading, panel in zip(rest[::2], rest[1::2], strict=True):
+        if panel.source not in wanted:
+            notebook.cells.remove(heading)
+            notebook.cells.remove(panel)
+    path = tmp_path_factory.mktemp("page") / DEMO.name
+    nbformat.write(notebook, path)
+    return path
+
+
+def films(names):
     """Return a camera for each panel, and the settings that it starts with."""
     found = {}
-    for name in PANELS:
+    for name in names:
         module = importlib.import_module(f"dlcourse.{name}")
         panel = module.panel()
         found[name] = (Camera(module.scene, SIZE), panel.settings)
@@ -51,12 +75,12 @@ def test_the_page_s_file_is_tidy_and_its_pictures_are_those_of_the_lessons():
     assert saved == [cells(path)[panel_cell(path)].outputs[0].data["image/png"] for path in LESSONS]
 
 
-def test_p_moves_in_every_panel_in_jupyterlab(browser, server):
-    shutil.copy(DEMO, server.folder)
+def test_p_moves_in_every_panel_in_jupyterlab(browser, server, panels, page_of_panels):
+    shutil.copy(page_of_panels, server.folder)
     notebook = Notebook(browser, server, DEMO.name)
     notebook.run_all()
-    numbers = [i for i, cell in enumerate(cells(DEMO)) if ".panel(" in cell.source]
-    for cell, (camera, settings) in zip(numbers, films().values(), strict=True):
+    numbers = [i for i, cell in enumerate(cells(page_of_panels)) if ".panel(" in cell.source]
+    for cell, (camera, settings) in zip(numbers, films(panels).values(), strict=True):
         notebook.scroll_to(cell)
         notebook.wait_for_slider(cell)
         notebook.press(cell, "ArrowRight", 7)
@@ -67,7 +91,7 @@ def test_p_moves_in_every_panel_in_jupyterlab(browser, server):
 
 def test_a_lesson_works_in_notebook_7(browser, server):
     (path,) = [path for path in LESSONS if path.stem == "01_masks"]
-    cell, (camera, settings) = panel_cell(path), films()["masks"]
+    cell, (camera, settings) = panel_cell(path), films(["masks"])["masks"]
     shutil.copy(path, server.folder)
     notebook = Notebook(browser, server, path.name, app="notebook")
     notebook.run_all()
@@ -86,15 +110,15 @@ def test_a_lesson_works_in_notebook_7(browser, server):
 
 
 @pytest.fixture(scope="module")
-def app(browser, tmp_path_factory):
-    """The page with every panel, served by Voilà and open in a browser."""
-    served = Voila(tmp_path_factory.mktemp("voila"), DEMO)
+def app(browser, tmp_path_factory, panels, page_of_panels):
+    """The page of panels, served by Voilà and open in a browser."""
+    served = Voila(tmp_path_factory.mktemp("voila"), page_of_panels)
     try:
         page = browser.new_page(viewport={"width": 1280, "height": 720})
         page.goto(served.address, timeout=120_000)
         page.wait_for_function(
             "n => document.querySelectorAll('.dlcourse-panel [aria-label].noUi-handle').length > n",
-            arg=len(PANELS),
+            arg=len(panels),
             timeout=120_000,
         )
         yield page
@@ -103,8 +127,8 @@ def app(browser, tmp_path_factory):
         served.stop()
 
 
-def panel_of(page, name):
-    panel = page.locator(".dlcourse-panel").nth(PANELS.index(name))
+def panel_of(page, panels, name):
+    panel = page.locator(".dlcourse-panel").nth(panels.index(name))
     panel.scroll_into_view_if_needed()
     return panel
 
@@ -135,11 +159,11 @@ def line_of(panel):
     return panel.locator(".dlcourse-code .widget-readout")
 
 
-def test_p_moves_in_every_panel_under_voila(app):
-    assert app.locator(".dlcourse-panel").count() == len(PANELS)
+def test_p_moves_in_every_panel_under_voila(app, panels):
+    assert app.locator(".dlcourse-panel").count() == len(panels)
     assert app.locator("text=Traceback").count() == 0
-    for name, (camera, settings) in films().items():
-        panel = panel_of(app, name)
+    for name, (camera, settings) in films(panels).items():
+        panel = panel_of(app, panels, name)
         panel.locator(".dlcourse-p .noUi-handle").focus()
         for _ in range(7):
             app.keyboard.press("ArrowRight")
@@ -148,9 +172,9 @@ def test_p_moves_in_every_panel_under_voila(app):
         app.screenshot(path=SCREENSHOTS / f"voila-{name}.png")
 
 
-def test_one_switch_makes_all_panels_readable_from_afar_and_has_buttons_for_p(app):
-    camera, settings = films()["masks"]
-    panel = panel_of(app, "masks")
+def test_one_switch_makes_all_panels_readable_from_afar_and_has_buttons_for_p(app, panels):
+    camera, settings = films(["masks"])["masks"]
+    panel = panel_of(app, panels, "masks")
     panel.locator("button:has-text('Projector')").click()
     try:
         panel.locator(".dlcourse-buttons button:visible").first.wait_for()
@@ -161,8 +185,8 @@ def test_one_switch_makes_all_panels_readable_from_afar_and_has_buttons_for_p(ap
             panel.locator(f".dlcourse-buttons button:text-is('p = {p:g}')").click()
             expect(app, panel, camera.take(p, large=True, **settings).png)
             assert f"masks.panel(p={p:g}, " in line_of(panel).inner_text()
-        for name, (camera, settings) in films().items():
-            panel = panel_of(app, name)
+        for name, (camera, settings) in films(panels).items():
+            panel = panel_of(app, panels, name)
             panel.locator(".dlcourse-buttons button:text-is('p = 0.2')").click()
             expect(app, panel, camera.take(0.2, large=True, **settings).png, seconds=60)
             box = panel.bounding_box()
@@ -170,14 +194,14 @@ def test_one_switch_makes_all_panels_readable_from_afar_and_has_buttons_for_p(ap
             panel.evaluate("panel => panel.scrollIntoView()")
             app.screenshot(path=SCREENSHOTS / f"projector-{name}.png")
     finally:
-        panel_of(app, "masks").locator("button:has-text('Projector')").click()
+        panel_of(app, panels, "masks").locator("button:has-text('Projector')").click()
     app.wait_for_function("() => !document.querySelector('.dlcourse-large')")
     assert app.locator(".dlcourse-buttons button:visible").count() == 0
 
 
-def test_one_click_takes_the_line_that_makes_the_picture_again(app):
-    camera, _ = films()["masks"]
-    panel = panel_of(app, "masks")
+def test_one_click_takes_the_line_that_makes_the_picture_again(app, panels):
+    camera, _ = films(["masks"])["masks"]
+    panel = panel_of(app, panels, "masks")
     seed = panel.locator("input[type=number]")
     seed.fill("7")
     seed.press("Enter")
@@ -194,7 +218,7 @@ def test_one_click_takes_the_line_that_makes_the_picture_again(app):
     same.close()
 
 
-def test_every_control_has_a_name_and_every_picture_words(app):
+def test_every_control_has_a_name_and_every_picture_words(app, panels):
     session = app.context.new_cdp_session(app)
     nodes = session.send("Accessibility.getFullAXTree")["nodes"]
     told = [
@@ -209,14 +233,14 @@ def test_every_control_has_a_name_and_every_picture_words(app):
         ("spinbutton", "seed"),
         ("button", "Projector"),
     ):
-        assert controls.count((role, name)) == len(PANELS)
+        assert controls.count((role, name)) == len(panels)
     pictures = [name for role, name in told if role in ("image", "img")]
-    assert len(pictures) == len(PANELS)
+    assert len(pictures) == len(panels)
     assert all(re.search(r"p = \d\.\d\d", name) and len(name) > 40 for name in pictures), pictures
 
 
-def test_a_slider_says_what_it_shows_not_its_position(app):
-    panel = panel_of(app, "walter")
+def test_a_slider_says_what_it_shows_not_its_position(app, panels):
+    panel = panel_of(app, panels, "walter")
     handle = panel.locator(".dlcourse-p .noUi-handle")
     handle.focus()
     app.keyboard.press("Home")
@@ -225,7 +249,7 @@ def test_a_slider_says_what_it_shows_not_its_position(app):
     app.wait_for_function("handle => handle.ariaValueText === '0.03'", arg=handle.element_handle())
 
 
-def test_every_control_is_reached_by_the_tab_key(app):
+def test_every_control_is_reached_by_the_tab_key(app, panels):
     app.evaluate("() => {document.body.tabIndex = -1; document.body.focus();}")
     wanted = app.evaluate(
         """() => [...document.querySelectorAll(
@@ -238,7 +262,7 @@ def test_every_control_is_reached_by_the_tab_key(app):
         reached.add(app.evaluate("() => document.activeElement.number"))
         if reached >= set(wanted):
             break
-    assert len(wanted) > 4 * len(PANELS)
+    assert len(wanted) > 4 * len(panels)
     assert reached >= set(wanted)
 
 

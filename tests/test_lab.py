@@ -12,6 +12,7 @@ from tests.lab import NO_CHROMIUM
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("ci", "code", "word"), [("true", 1, "ERROR"), ("", 0, "SKIPPED")])
 def test_without_a_chromium(ci, code, word):
     environment = {**os.environ, "PATH": "", "CHROMIUM": "", "CI": ci}

@@ -343,6 +343,7 @@ def wheel(tmp_path_factory):
     return built
 
 
+@pytest.mark.soak
 def test_the_wheel_holds_every_module(wheel):
     name, version, _, _ = parse_wheel_filename(wheel.name)
     assert (name, str(version)) == (PROJECT["name"], PROJECT["version"])
@@ -353,6 +354,7 @@ def test_the_wheel_holds_every_module(wheel):
     assert "dlcourse/__init__.py" in packed
 
 
+@pytest.mark.soak
 def test_the_lessons_find_all_in_the_installed_wheel(wheel, tmp_path):
     target = tmp_path / "installed"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
