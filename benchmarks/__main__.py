@@ -10,8 +10,12 @@ import argparse
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from functools import partialmethod
 from pathlib import Path
+from time import perf_counter
 from typing import Any
+
+from tqdm.auto import tqdm
 
 from benchmarks import classroom, ensembles, lessons, operation, slider, start, training, walter
 from benchmarks.rows import Row
@@ -31,7 +35,7 @@ LAST = Path(__file__).with_name("last.json")
 
 def number(value: float | None, unit: str = "") -> str:
     """Return a number of three digits with its unit; a dash for None."""
-    return "–" if value is None else f"{value:.3g} {unit}".strip()
+    return "–" if value is None else f"{float(f'{value:.3g}'):,g} {unit}".strip()
 
 
 def saved() -> dict[str, dict[str, Any]]:
@@ -51,21 +55,25 @@ def against(row: Row, last: dict[str, dict[str, Any]]) -> str:
     return number(row.measured / before, "×") if before else "new"
 
 
+def cells(row: Row, last: dict[str, dict[str, Any]]) -> tuple[str, ...]:
+    """Return a row as it is shown."""
+    bound = "> " if row.peer_is_late else ""
+    is_ratio = row.measured_in == "×"
+    return (
+        row.what,
+        number(row.ours, row.unit),
+        bound + number(row.peer, row.unit),
+        bound * is_ratio + number(row.measured) + row.measured_in,
+        against(row, last),
+        row.target,
+        "met" if row.met else "NOT MET",
+    )
+
+
 def table(rows: Iterable[Row], last: dict[str, dict[str, Any]]) -> str:
     """Return the rows as a table in plain text."""
     head = ("what, beside what", "ours", "peer", "measured", "last", "target", "")
-    lines = [head] + [
-        (
-            row.what,
-            number(row.ours, row.unit),
-            number(row.peer, row.unit),
-            number(row.measured) + row.measured_in,
-            against(row, last),
-            row.target,
-            "met" if row.met else "NOT MET",
-        )
-        for row in rows
-    ]
+    lines = [head, *(cells(row, last) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(
@@ -85,11 +93,17 @@ def main() -> None:
     chosen = arguments.parts or list(PARTS)
     for unknown in set(chosen) - set(PARTS):
         parser.error(f"no such part: {unknown!r}; there are {', '.join(PARTS)}")
+    # No bars between the rows; in the environment it would be said to lessons' kernels too.
+    tqdm.__init__ = partialmethod(tqdm.__init__, disable=True)
+    start = perf_counter()
     for part in chosen:
+        start_of_part = perf_counter()
         rows = PARTS[part]()
-        print(table(rows, saved()), end="\n\n", flush=True)
+        print(table(rows, saved()))
+        print(f"{part}: {perf_counter() - start_of_part:.0f} s", end="\n\n", flush=True)
         if arguments.save:
             save(rows)
+    print(f"all: {perf_counter() - start:.0f} s")
 
 
 if __name__ == "__main__":

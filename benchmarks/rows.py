@@ -19,6 +19,8 @@ class Row:
     measured : the number that the target is about, in ``measured_in``: mostly the ratio of
         the two, how many times better than the peer for ">= n", how many times the peer for "<= n"
     target : ">= n" or "<= n"
+    peer_is_late : whether the peer took longer than was waited for: it and the ratio are lower
+        bounds
 
     Examples
     --------
@@ -33,6 +35,7 @@ class Row:
     target: str
     unit: str = "ms"
     measured_in: str = "×"
+    peer_is_late: bool = False
 
     @property
     def met(self) -> bool:
