@@ -118,6 +118,8 @@ def test_dropout_is_on_while_training_and_off_while_scoring():
     assert logits.std(dim=0).max() > 0.01  # images are told apart
     right = (logits.argmax(1).numpy() == FEW.y_train).mean()
     assert done.curves.train_accuracy[0] == right
+    loss = nn.functional.cross_entropy(logits, torch.tensor(FEW.y_train)).item()
+    assert done.curves.train_loss[0] == pytest.approx(loss, rel=1e-5)
 
 
 def test_the_seed_decides_masks_and_order_and_the_global_generator_is_left_alone():
