@@ -6,7 +6,7 @@ import sys
 import nbformat
 import pytest
 
-from dlcourse.notebooks import WIDGET_VIEW
+from dlcourse.notebooks import WIDGET_VIEW, tidy
 
 
 def execute(*arguments, folder):
@@ -51,6 +51,17 @@ def test_two_runs_give_the_same_file_with_the_picture_and_no_widget(tmp_path):
     assert set(output.data) == {"image/png", "text/plain"} and output.data["text/plain"] == alt
     assert output.metadata == {"image/png": {"alt": alt}}
     assert [output.text for output in slow.outputs] == ["0\n1\n2\n"]
+
+
+def test_what_jupyterlab_saves_beside_the_cells_goes():
+    state = {"application/vnd.jupyter.widget-state+json": {"state": {"a": {}}}}
+    cell = nbformat.v4.new_code_cell(
+        "1", metadata={"tags": ["a"], "execution": {"iopub.status.idle": "12:00"}}
+    )
+    notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"widgets": state})
+    tidy(notebook)
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    assert cell.metadata == {"tags": ["a"]}
 
 
 def test_a_cell_that_fails_leaves_the_file_as_it_was(tmp_path):

@@ -132,7 +132,8 @@ def test_picture_shows_the_mask_and_no_dropped_unit_comes_back(seed):
         gone = crosses(artists)
         active = (masks.example(3).hidden[kept] > 0).sum()
         numbers = f"{64 - kept.sum()} of 64 dropped, {kept.sum()} kept, {active} of them above 0"
-        assert artists[-1].get_text().startswith(f"p = {p:.2f}: {numbers}; over all masks")
+        law = f"over all masks {64 * p:.1f} ± {(64 * p * (1 - p)) ** 0.5:.1f} dropped"
+        assert artists[-1].get_text() == f"p = {p:.2f}: {numbers}; {law}"
     assert len(gone) == 64
 
 

@@ -88,6 +88,13 @@ def test_gradients_are_slopes(kind, name, batch):
     np.testing.assert_allclose(grads[name], slopes, rtol=0, atol=1e-8)
 
 
+def test_relu_lets_no_gradient_through_at_0():
+    net = ThreeLayerNet(SIZES, p=0, rng=1)  # biases of 0
+    _, grads = loss_and_gradients(net, np.zeros((2, SIZES[0])), np.array([0, 0]))
+    assert grads["b3"].all()
+    assert not grads["b2"].any() and not grads["b1"].any()
+
+
 def test_a_gradient_may_be_a_list(batch):
     (X, y), net = batch, make_net()
     logits, cache = net.forward(X, masks=make_masks())

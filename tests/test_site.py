@@ -494,6 +494,23 @@ def test_a_picture_without_words_gets_some(tmp_path):
     assert picture["alt"] == "Picture drawn by the code above"
 
 
+def test_a_picture_keeps_its_words():
+    png = base64.b64encode(Camera(units_scene, (80, 40)).shoot(0, seed=0)).decode()
+    words = {"image/png": {"alt": "Sixteen units, all kept."}}
+    output = nbformat.v4.new_output("display_data", {"image/png": png}, metadata=words)
+    cell = nbformat.v4.new_code_cell(outputs=[output])
+    site.describe_pictures(cell)
+    assert cell.outputs[0].metadata["image/png"]["alt"] == "Sixteen units, all kept."
+
+
+def test_a_film_has_the_picture_of_each_p(shoot):
+    film = site.shoot("masks")
+    for i in (0, 1, 50, 99, 100):
+        assert film.pictures[i].png == shoot(LESSONS[1], i / 100)
+        assert site.told(i, film.pictures[i]).startswith(f"p = {i / 100:.2f}: ")
+        assert f"p = {i / 100:.2f}: " in film.pictures[i].words
+
+
 def test_titles_tell_pages_apart(folder):
     found = [
         re.search("<title>(.*?)</title>", (folder / name).read_text(encoding="utf-8"))[1]

@@ -118,6 +118,8 @@ def test_dropout_is_on_while_training_and_off_while_scoring():
     assert logits.std(dim=0).max() > 0.01  # images are told apart
     right = (logits.argmax(1).numpy() == FEW.y_train).mean()
     assert done.curves.train_accuracy[0] == right
+    loss = nn.functional.cross_entropy(logits, torch.tensor(FEW.y_train)).item()
+    assert done.curves.train_loss[0] == pytest.approx(loss, rel=1e-5)
 
 
 def test_the_seed_decides_masks_and_order_and_the_global_generator_is_left_alone():
@@ -130,6 +132,14 @@ def test_the_seed_decides_masks_and_order_and_the_global_generator_is_left_alone
     assert torch.equal(torch.rand(3), expected)
     other = train(model, FEW, epochs=1, seed=2, progress=None)
     assert not torch.equal(weights(first.model), weights(other.model))
+
+
+def test_the_seed_decides_the_masks_whatever_the_order(monkeypatch):
+    monkeypatch.setattr(training, "batch_orders", lambda rows, seed: batch_orders(rows, 0))
+    for p in (0.0, 0.5):
+        model = mlp(64, (20,), 10, p=p, seed=0)
+        runs = [train(model, FEW, epochs=1, seed=seed, progress=None) for seed in (1, 2)]
+        assert torch.equal(*[weights(run.model) for run in runs]) == (p == 0)
 
 
 def test_no_generator_of_a_gpu_is_seeded_for_what_runs_on_the_cpu(monkeypatch):
