@@ -25,6 +25,7 @@ def pytest_collectstart(collector):
         collector.skip_compare += ("text/html",)
 
 
+@pytest.hookimpl(tryfirst=True)  # the marks are read after this
 def pytest_collection_modifyitems(items):
     """Leave the page of all panels to the long run; put the slowest files first."""
     for item in items:

@@ -155,12 +155,13 @@ def summary(findings: list[Finding]) -> str:
 
 
 def markdown(findings: list[Finding]) -> str:
-    """Return a table of faults, what a learner would suffer, and the file that caught them."""
-    lines = ["| fault | what it does to a learner | caught by |", "|---|---|---|"]
+    """Return a table of the files that caught faults, and which."""
+    caught: dict[str, list[str]] = {}
     for one in findings:
         part = f"`{one.test.split('::')[0]}`" if one.test else "nothing"
-        lines.append(f"| {one.fault.name} | {one.fault.harm} | {part}{' (soak)' * one.soak} |")
-    return "\n".join(lines)
+        caught.setdefault(f"{part}{', marked soak' * one.soak}", []).append(one.fault.name)
+    rows = (f"| {part} | {'; '.join(names)} |" for part, names in sorted(caught.items()))
+    return "\n".join(["| caught by | faults |", "|---|---|", *rows])
 
 
 def main() -> int:
