@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dlcourse import live, style
+from dlcourse._validate import integer
 from dlcourse.coadaptation.ablation import (
     LAYERS,
     REMOVED,
@@ -178,6 +179,8 @@ def panel(p: float = 0.5, seed: int = 0, trained: float = 0.5, layers: str = "bo
         "trained": live.choice("p of training", {f"{t:g}": t for t in TRAINED[1:]}, trained),
         "layers": live.choice("remove from", places, layers),
     }
+    live.slider_index(p)  # complains before seconds of training
+    integer(seed, "seed", 0, live.MOST_SEED)
     train_networks()
     return live.Panel(scene, controls, p=p, seed=seed, name="coadaptation.panel")
 
