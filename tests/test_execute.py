@@ -9,11 +9,6 @@ import pytest
 from dlcourse.notebooks import WIDGET_VIEW
 
 
-def execute(*arguments, folder):
-    command = [sys.executable, "-m", "dlcourse", "execute", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
-
-
 def write(path, *sources):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(s) for s in sources])
     nbformat.write(notebook, path)
@@ -33,14 +28,14 @@ for i in range(3):
     time.sleep(0.3)"""
 
 
-def test_two_runs_give_the_same_file_with_the_picture_and_no_widget(tmp_path):
+def test_two_runs_give_the_same_file_with_the_picture_and_no_widget(command, tmp_path):
     (tmp_path / "notebooks").mkdir()
     path = tmp_path / "notebooks" / "a.ipynb"
     write(path, PANEL, SLOWLY, FIGURE)
     files = []
     for _ in range(2):
-        answer = execute(folder=tmp_path)
-        assert answer.returncode == 0, answer.stderr
+        status, _, errors = command("execute", folder=tmp_path)
+        assert status == 0, errors
         files.append(path.read_text(encoding="utf-8"))
     assert files[0] == files[1]
     assert WIDGET_VIEW not in files[0]
@@ -57,7 +52,8 @@ def test_a_cell_that_fails_leaves_the_file_as_it_was(tmp_path):
     path = tmp_path / "a.ipynb"
     write(path, "print(1)", "1 / 0")
     before = path.read_bytes()
-    answer = execute("a.ipynb", folder=tmp_path)
+    program = [sys.executable, "-m", "dlcourse", "execute", "a.ipynb"]
+    answer = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True)
     assert answer.returncode != 0
     assert "ZeroDivisionError" in answer.stderr
     assert path.read_bytes() == before
@@ -67,7 +63,6 @@ def test_a_cell_that_fails_leaves_the_file_as_it_was(tmp_path):
     ("arguments", "words"),
     [(["no.ipynb"], "no such notebook: no.ipynb"), ([], "no notebook named, and none in")],
 )
-def test_what_is_not_there_is_said(tmp_path, arguments, words):
-    answer = execute(*arguments, folder=tmp_path)
-    assert answer.returncode == 2
-    assert words in answer.stderr
+def test_what_is_not_there_is_said(command, tmp_path, arguments, words):
+    status, _, errors = command("execute", *arguments, folder=tmp_path)
+    assert status == 2 and words in errors

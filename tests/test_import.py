@@ -9,25 +9,23 @@ import pytest
 
 import dlcourse
 
-HEAVY = ["torch", "matplotlib", "ipywidgets", "IPython", "scipy", "sklearn", "PIL"]
+HEAVY = {"torch", "matplotlib", "ipywidgets", "IPython", "scipy", "sklearn", "PIL"}
 
 
-def run(code):
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return done.stdout.split()
+CODE = """
+import sys, dlcourse
+dlcourse.ThreeLayerNet().predict([[0] * 64])
+print(*sys.modules)
+dlcourse.Dropout(0.5)
+print(*sys.modules)
+"""
 
 
-def test_import_brings_in_nothing_heavy():
-    code = "import sys, dlcourse; dlcourse.ThreeLayerNet().predict([[0] * 64]); print(*sys.modules)"
-    loaded = run(code)
-    assert "dlcourse.functional" in loaded and "numpy" in loaded
-    assert not set(HEAVY) & set(loaded)
-
-
-def test_dropout_module_imports_torch_when_asked_for():
-    loaded = run("import sys; from dlcourse import Dropout; Dropout(0.5); print(*sys.modules)")
-    assert "torch" in loaded
-    assert not {"matplotlib", "ipywidgets", "sklearn"} & set(loaded)
+def test_import_brings_in_nothing_heavy_and_dropout_only_torch():
+    done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
+    before, after = (set(line.split()) for line in done.stdout.splitlines())
+    assert {"dlcourse.functional", "numpy"} <= before and not HEAVY & before
+    assert HEAVY & after == {"torch"}
 
 
 def test_every_public_name_is_there():

@@ -15,16 +15,13 @@ from tests.test_notebooks import LESSONS
 ROOT = Path(__file__).parent.parent
 
 
-def links(*arguments, folder=ROOT):
-    command = [sys.executable, "-m", "dlcourse", "links", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
-
-
-def test_every_lesson_has_three_links_that_lead_to_its_file():
-    answer = links(
-        "https://github.com/some-org/re.po", "--branch", "a/b", "--hub", "https://h.org/"
+def test_every_lesson_has_three_links_that_lead_to_its_file(command):
+    address = "https://github.com/some-org/re.po"
+    status, output, _ = command(
+        "links", address, "--branch", "a/b", "--hub", "https://h.org/", folder=ROOT
     )
-    rows = [row for row in answer.stdout.splitlines() if "binder" in row]
+    assert status == 0
+    rows = [row for row in output.splitlines() if "binder" in row]
     assert len(rows) == len(LESSONS)
     for row, path in zip(rows, LESSONS, strict=True):
         binder, hub, colab = re.findall(r"\]\((https://[^)]+)\)(?!\])", row)
@@ -35,7 +32,7 @@ def test_every_lesson_has_three_links_that_lead_to_its_file():
         parts = urlsplit(hub)
         assert (parts.netloc, parts.path) == ("h.org", "/hub/user-redirect/git-pull")
         assert parse_qs(parts.query) == {
-            "repo": ["https://github.com/some-org/re.po"],
+            "repo": [address],
             "branch": ["a/b"],
             "urlpath": [f"lab/tree/re.po/notebooks/{path.name}"],
         }
@@ -69,37 +66,38 @@ def test_a_title_is_the_first_line_or_the_files_name(tmp_path, cells, title):
     assert row.startswith(f"| {title} | [![open on Binder]")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (
-            ["https://github.com/ORG"],
-            "must be https://github.com/ORG/REPO, got 'https://github.com/ORG'",
-        ),
-        (["https://gitlab.com/ORG/REPO"], "got 'https://gitlab.com/ORG/REPO'"),
-        (["http://github.com/ORG/REPO"], r"(https://github.com/ORG/REPO?)"),
-        (["git@github.com:ORG/REPO.git"], r"(https://github.com/ORG/REPO?)"),
-        (["https://github.com/ORG/REPO/tree/main"], r"(https://github.com/ORG/REPO?)"),
-        (["ORG/REPO"], "got 'ORG/REPO'"),
-        (["https://github.com/ORG/RE PO"], "got 'https://github.com/ORG/RE PO'"),
-        (["https://github.com/ORG/.."], "got 'https://github.com/ORG/..'"),
-        (["https://github.com/ORG/REPO", "--branch", "a b"], "a name that git allows, got 'a b'"),
-        (["https://github.com/ORG/REPO", "--branch", ""], "a name that git allows, got ''"),
-        (["https://github.com/ORG/REPO", "--branch", "a..b"], "got 'a..b'"),
-        (["https://github.com/ORG/REPO", "--branch", "a|b"], "got 'a|b'"),
-        (
-            ["https://github.com/ORG/REPO", "--hub", "hub.org"],
-            "such as https://hub.org, got 'hub.org'",
-        ),
-        ([], "the following arguments are required: address"),
-    ],
-)
-def test_what_is_no_address_is_refused_with_a_sentence(arguments, words):
-    answer = links(*arguments)
-    assert answer.returncode == 2 and answer.stdout == ""
-    assert words in answer.stderr and "Traceback" not in answer.stderr
+REPO = "https://github.com/ORG/REPO"
+REFUSED = [
+    (["https://github.com/ORG"], f"must be {REPO}, got 'https://github.com/ORG'"),
+    (["https://gitlab.com/ORG/REPO"], "got 'https://gitlab.com/ORG/REPO'"),
+    (["http://github.com/ORG/REPO"], f"({REPO}?)"),
+    (["git@github.com:ORG/REPO.git"], f"({REPO}?)"),
+    ([f"{REPO}/tree/main"], f"({REPO}?)"),
+    (["ORG/REPO"], "got 'ORG/REPO'"),
+    (["https://github.com/ORG/RE PO"], "got 'https://github.com/ORG/RE PO'"),
+    (["https://github.com/ORG/.."], "got 'https://github.com/ORG/..'"),
+    ([REPO, "--branch", "a b"], "a name that git allows, got 'a b'"),
+    ([REPO, "--branch", ""], "a name that git allows, got ''"),
+    ([REPO, "--branch", "a..b"], "got 'a..b'"),
+    ([REPO, "--branch", "a|b"], "got 'a|b'"),
+    ([REPO, "--hub", "hub.org"], "such as https://hub.org, got 'hub.org'"),
+    ([], "the following arguments are required: address"),
+]
 
 
-def test_a_folder_without_notebooks_is_said(tmp_path):
-    answer = links("https://github.com/ORG/REPO", folder=tmp_path)
-    assert answer.returncode == 2 and "none in a folder notebooks here" in answer.stderr
+@pytest.mark.parametrize(("arguments", "words"), REFUSED)
+def test_what_is_no_address_is_refused_with_a_sentence(command, arguments, words):
+    status, output, errors = command("links", *arguments, folder=ROOT)
+    assert (status, output) == (2, "") and words in errors
+
+
+def test_a_folder_without_notebooks_is_said(command, tmp_path):
+    status, _, errors = command("links", REPO, folder=tmp_path)
+    assert status == 2 and "none in a folder notebooks here" in errors
+
+
+def test_as_a_program_it_ends_with_a_status_and_a_sentence():
+    program = [sys.executable, "-m", "dlcourse", "links", "ORG/REPO"]
+    answer = subprocess.run(program, cwd=ROOT, capture_output=True, text=True)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert "got 'ORG/REPO'" in answer.stderr and "Traceback" not in answer.stderr

@@ -498,11 +498,6 @@ def test_what_has_the_focus_can_be_seen(visit):
 # --- the command
 
 
-def command(*arguments, folder):
-    call = [sys.executable, "-m", "dlcourse", "site", *arguments]
-    return subprocess.run(call, cwd=folder, capture_output=True, text=True)
-
-
 @pytest.fixture
 def course(tmp_path):
     """A folder with two notebooks, of which one has nothing but a title."""
@@ -514,10 +509,10 @@ def course(tmp_path):
     return tmp_path
 
 
-def test_the_command_makes_a_site_and_makes_it_again(course):
-    answer = command(folder=course)
-    assert answer.returncode == 0, answer.stderr
-    lines = answer.stdout.splitlines()
+def test_the_command_makes_a_site_and_makes_it_again(command, course):
+    status, output, errors = command("site", folder=course)
+    assert status == 0, errors
+    lines = output.splitlines()
     names = ["index.html", "01_one.html", "02_two.html"]
     assert [line.split(":")[0] for line in lines[:-1]] == [str(Path("_site", n)) for n in names]
     assert all(re.fullmatch(r".*: \d+\.\d MB", line) for line in lines[:-1])
@@ -527,27 +522,27 @@ def test_the_command_makes_a_site_and_makes_it_again(course):
 
     (course / "notebooks" / "02_two.ipynb").unlink()
     (course / "_site" / "mine.html").write_text("a person's own")
-    assert command(folder=course).returncode == 0
+    assert command("site", folder=course)[0] == 0
     left = {path.name for path in (course / "_site").iterdir()}
     assert left == {site.MARKER, "index.html", "01_one.html", "mine.html"}
 
 
-def test_a_folder_of_somebody_elses_is_left_alone(course):
+def test_a_folder_of_somebody_elses_is_left_alone(command, course):
     mine = course / "docs" / "index.html"
     mine.parent.mkdir()
-    assert command("docs", folder=course).returncode == 0  # an empty folder will do
+    assert command("site", "docs", folder=course)[0] == 0  # an empty folder will do
     (course / "docs" / site.MARKER).unlink()
     mine.write_text("mine")
-    answer = command("docs", folder=course)
-    assert answer.returncode == 2
-    assert "was not made by this command, and is not empty" in answer.stderr
+    status, _, errors = command("site", "docs", folder=course)
+    assert status == 2 and "was not made by this command, and is not empty" in errors
     assert mine.read_text() == "mine"
-    assert "is a file" in command("docs/index.html", folder=course).stderr
+    assert "is a file" in command("site", "docs/index.html", folder=course)[2]
 
 
 def test_what_is_no_notebook_is_named(course):
     (course / "notebooks" / "03_bad.ipynb").write_text("{}")
-    answer = command(folder=course)
+    program = [sys.executable, "-m", "dlcourse", "site"]
+    answer = subprocess.run(program, cwd=course, capture_output=True, text=True)
     assert answer.returncode == 2
     assert "03_bad.ipynb cannot be read as a notebook" in answer.stderr
     assert "Traceback" not in answer.stderr
@@ -561,13 +556,12 @@ def test_what_is_no_notebook_is_named(course):
         (["my_lesson.panel()"], "my_lesson.panel() cannot be shown: No module named"),
     ],
 )
-def test_a_panel_that_a_page_cannot_show_is_named(course, panels, words):
+def test_a_panel_that_a_page_cannot_show_is_named(command, course, panels, words):
     path = course / "notebooks" / "01_one.ipynb"
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(one) for one in panels])
     nbformat.write(notebook, path)
-    answer = command(folder=course)
-    assert answer.returncode == 2
-    assert words in answer.stderr and "Traceback" not in answer.stderr
+    status, _, errors = command("site", folder=course)
+    assert status == 2 and words in errors
     assert not (course / "_site").exists()
 
 
