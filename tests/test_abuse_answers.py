@@ -391,25 +391,28 @@ def loop_in_a_library(*args, **kwargs):
     return sorted(iter(lambda: 1, 2))
 
 
+# How a loop is stopped depends on the loop; that a check is stopped at all, on the exercise.
+SOME = dict(itertools.islice(FUNCTIONS.items(), 0, None, 5))
 LOOPS = [
-    *(loop, loop_that_catches_exceptions, loop_that_catches_all),
-    *(loop_that_prints, loop_in_a_library),
+    (loop, FUNCTIONS),
+    *((loop_that_catches_exceptions, SOME), (loop_that_catches_all, SOME)),
+    *((loop_that_prints, SOME), (loop_in_a_library, SOME)),
 ]
 
 
-@pytest.mark.parametrize("answer", LOOPS)
-def test_endless_loops_are_stopped(answer, monkeypatch, capsys):
+@pytest.mark.parametrize(("answer", "asked"), LOOPS)
+def test_endless_loops_are_stopped(answer, asked, monkeypatch, capsys):
     monkeypatch.setattr(time_limit, "TIME_LIMIT", 0.03)
     threads, start = threading.active_count(), time.monotonic()
     words = f"{answer.__name__} was still running after 0.03 seconds"
     before = global_state()
-    for name, (_, expectation) in FUNCTIONS.items():
+    for name, (_, expectation) in asked.items():
         verdict = check(name, answer, expectation)
         assert words in verdict.message and "does its loop end?" in verdict.message, verdict
         assert global_state() == before
-    assert time.monotonic() - start < 2 * len(FUNCTIONS)
+    assert time.monotonic() - start < 2 * len(asked)
     assert threading.active_count() == threads
-    assert len(capsys.readouterr().out) < 1100 * len(FUNCTIONS)
+    assert len(capsys.readouterr().out) < 1100 * len(asked)
 
 
 def test_the_line_of_the_loop_is_told(monkeypatch):
@@ -458,7 +461,7 @@ def test_what_cannot_be_stopped_does_not_hang_the_notebook(monkeypatch):
 def test_nothing_fires_after_the_function_has_ended():
     """Functions that end just when their time is up: no late exception, no thread left."""
     threads, ends = threading.active_count(), {"in time": 0, "late": 0}
-    for i in range(200):
+    for i in range(80):
         wait = i % 20 * 1e-3
 
         def busy(wait=wait):
@@ -473,7 +476,7 @@ def test_nothing_fires_after_the_function_has_ended():
         except TimeIsUp:
             ends["late"] += 1
         assert sum(range(100)) == 4950
-    assert ends["in time"] > 20 and ends["late"] > 20
+    assert ends["in time"] > 8 and ends["late"] > 8
     assert threading.active_count() == threads
 
 
@@ -904,7 +907,7 @@ def test_right_lists_are_accepted_in_any_form(name):
 
 ONE_IN_A_MILLION = 1e-6
 MASKS = {name: SHAPE for name in ("1.1", "1.3", "2.1", "2.2", "9.2", "9.3")} | {"4.3": (1, 1000)}
-SEEDS = dict.fromkeys([*MASKS, "9.1"], 200) | {"5.2": 20}  # fewer, as it is slow
+SEEDS = dict.fromkeys([*MASKS, "9.1"], 30) | {"5.2": 3}  # fewer, as it is slow
 
 
 def chance_outside(cdf, largest, step, n, low, high):
@@ -985,7 +988,7 @@ def test_a_right_difference_is_refused_less_than_once_in_a_million(p):
 
 @pytest.mark.parametrize("name", SEEDS)
 def test_right_answers_are_accepted_whatever_they_draw(name):
-    """No fresh randomness makes a right answer wrong; a false alarm here is below 200 × 1e-6."""
+    """No fresh randomness makes a right answer wrong; a false alarm here is below 30 × 1e-6."""
     answer, expectation = FUNCTIONS[name]
     for seed in range(SEEDS[name]):
         own = np.random.default_rng([seed, 12])

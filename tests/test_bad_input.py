@@ -417,7 +417,7 @@ NOT_REFUSED = {
     | {"overfitting.trained.progress"},
     "trusted to be what the caller has checked": {"regulariser.linear.copies_of.X"}
     | {"compare.half_width.values"},
-    "any value that Path takes": {"site.build.folder"},
+    "made a Path by the command": {"site.build.folder"},
 }
 
 # --- one valid call of each function
