@@ -43,8 +43,7 @@ panel = Panel(units_scene, name="a.panel")
 panel"""
 
 
-WHOLE = {"01_masks", "06_overfitting"}  # one that computes, one that trains
-TWO_CELLS = [path for path in LESSONS if path.stem not in WHOLE]
+WHOLE = {"01_masks", "03_ensembles"}  # no training
 RUN_ALL = [pytest.param(p, marks=[] if p.stem in WHOLE else pytest.mark.soak) for p in LESSONS]
 
 
@@ -83,33 +82,18 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
-class Lesson:
-    """A lesson that is open in JupyterLab, and what its panel must show."""
+class Shown:
+    """A lesson's panel in a cell of an open notebook, and what it must show."""
 
-    def __init__(self, browser, server, path):
-        self.path, self.cell = path, panel_cell(path)
+    def __init__(self, notebook, cell, path):
+        self.notebook, self.cell, self.path = notebook, cell, path
         module = importlib.import_module(f"dlcourse.{path.stem[3:]}")
         panel = module.panel()
         self.settings, self.trains = panel.settings, isinstance(panel, TrainingPanel)
         panel.close()
         self._camera = Camera(module.scene, SIZE)
-        shutil.copy(path, server.folder)
-        self.notebook = Notebook(browser, server, path.name)
 
-    def run_import_and_panel(self):
-        (imports, *_) = [i for i, c in enumerate(cells(self.path)) if c.cell_type == "code"]
-        for cell in (imports, self.cell):
-            self.notebook.run_cell(cell)
-        self._wait_until_live()
-
-    def run_all(self):
-        self.notebook.run_all()
-        errors = ".jp-RenderedText[data-mime-type*='error']"
-        assert self.notebook.page.query_selector_all(errors) == []
-        assert printed(self.notebook.content()) == printed(nbformat.read(self.path, as_version=4))
-        self._wait_until_live()
-
-    def _wait_until_live(self):
+    def wait_until_live(self):
         self.notebook.scroll_to(self.cell)
         self.notebook.wait_for_slider(self.cell)
         self.expect(0.5)
@@ -133,46 +117,66 @@ class Lesson:
     def capture(self, name):
         self.notebook.screenshot(SCREENSHOTS / f"{self.path.stem}-{name}.png")
 
-    def close(self):
-        assert self.notebook.output(self.cell).bounding_box() == self._place  # nothing jumped
-        assert self.notebook.messages == []
-        self.notebook.close()
+    def is_where_it_was(self):
+        return self.notebook.output(self.cell).bounding_box() == self._place
+
+
+@pytest.fixture(scope="module")
+def two_cells(browser, server):
+    """A notebook with the first code cell and the panel's cell of each lesson, and nothing else."""
+    notebook = nbformat.read(LESSONS[0], as_version=4)
+    pairs = [(cells(path, "code")[0], cells(path)[panel_cell(path)]) for path in LESSONS]
+    notebook.cells = [nbformat.v4.new_code_cell(one.source) for pair in pairs for one in pair]
+    nbformat.write(notebook, server.folder / "two_cells.ipynb")
+    opened = Notebook(browser, server, "two_cells.ipynb")
+    yield opened
+    assert opened.messages == []
+    opened.close()
 
 
 @pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize("path", TWO_CELLS, ids=lambda path: path.stem)
-def test_p_moves_in_a_lesson_of_which_two_cells_have_run(browser, server, path):
-    lesson = Lesson(browser, server, path)
-    lesson.run_import_and_panel()
-    lesson.move_p(("ArrowRight", 7, 0.57))
-    if not lesson.trains:
-        lesson.draw_again()
-        lesson.expect(0.57, seed=1)
-    lesson.close()
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_p_moves_in_a_lesson_of_which_two_cells_have_run(two_cells, path):
+    cell = 2 * LESSONS.index(path) + 1
+    two_cells.run_cell(cell - 1)
+    two_cells.run_cell(cell)
+    panel = Shown(two_cells, cell, path)
+    panel.wait_until_live()
+    panel.move_p(("ArrowRight", 7, 0.57))
+    if not panel.trains:
+        panel.draw_again()
+        panel.expect(0.57, seed=1)
+    assert panel.is_where_it_was()
 
 
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("path", RUN_ALL, ids=lambda path: path.stem)
 def test_a_lesson_runs_and_every_control_acts(browser, server, path):
     name, values, kind = CONTROLS[path.stem]
-    lesson = Lesson(browser, server, path)
-    notebook, cell = lesson.notebook, lesson.cell
+    shutil.copy(path, server.folder)
+    notebook, cell = Notebook(browser, server, path.name), panel_cell(path)
+    panel = Shown(notebook, cell, path)
     notebook.scroll_to(cell)
-    lesson.capture("before-the-first-run")
+    panel.capture("before-the-first-run")
     (saved,) = cells(path)[cell].outputs
     wait_for_picture(notebook, cell, base64.b64decode(saved.data["image/png"]))
 
-    lesson.run_all()
-    lesson.move_p(("End", 1, 1.0), ("Home", 1, 0.0), ("PageUp", 1, 0.05), ("PageUp", 6, 0.35))
-    lesson.draw_again()
-    lesson.expect(0.35, seed=1)
+    notebook.run_all()
+    assert notebook.page.query_selector_all(".jp-RenderedText[data-mime-type*='error']") == []
+    assert printed(notebook.content()) == printed(nbformat.read(path, as_version=4))
+    panel.wait_until_live()
+    panel.move_p(("End", 1, 1.0), ("Home", 1, 0.0), ("PageUp", 1, 0.05), ("PageUp", 6, 0.35))
+    panel.draw_again()
+    panel.expect(0.35, seed=1)
     for position, value in enumerate(values):
         set_control(notebook, cell, position, kind)
-        if lesson.trains and value != lesson.settings[name]:
-            lesson.draw_again()
-        lesson.expect(0.35, **{name: value})
-        lesson.capture(f"{name}-{value}")
-    lesson.close()
+        if panel.trains and value != panel.settings[name]:
+            panel.draw_again()
+        panel.expect(0.35, **{name: value})
+        panel.capture(f"{name}-{value}")
+    assert panel.is_where_it_was()
+    assert notebook.messages == []
+    notebook.close()
 
 
 def set_control(notebook, cell, position, kind):
@@ -190,21 +194,34 @@ def open_small(browser, server, address=None):
     folder = Path(__file__).parent.parent
     notebook = nbformat.v4.new_notebook()
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-    sources = [f"import sys; sys.path.insert(0, {str(folder)!r})\n{SCENE}", PANEL, "", ""]
-    notebook.cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    first = f"import sys; sys.path.insert(0, {str(folder)!r})\n{SCENE}"
+    notebook.cells = [nbformat.v4.new_code_cell(source) for source in (first, PANEL, "", "")]
     nbformat.write(notebook, server.folder / "small.ipynb")
     opened = Notebook(browser, server, "small.ipynb", address)
+    opened.first = first
     opened.run_all()
     opened.scroll_to(1)
     opened.wait_for_slider(1)
     return opened
 
 
-@pytest.fixture
-def small(browser, server):
+@pytest.fixture(scope="module")
+def opened(browser, server):
     opened = open_small(browser, server)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def small(opened):
+    """A notebook with one panel, as it is when its cells have just been run."""
+    opened.write_cell(0, opened.first)
+    opened.run_cell(0)
+    opened.run_cell(1)
+    opened.scroll_to(1)
+    opened.wait_for_slider(1)
+    wait_for_picture(opened, 1, picture(0.5))
+    return opened
 
 
 def picture(p, seed=0):
@@ -272,6 +289,7 @@ def test_under_a_kernel_of_which_no_thread_can_send_the_panel_says_so_and_p_move
     assert ask(small, "print(panel.wait())") == "True"
     small.press(1, "ArrowRight", 7)
     wait_for_picture(small, 1, picture(0.57, seed=1))
+    assert refused or ask(small, "BaseComm.publish_msg = publish") == ""
 
 
 def test_running_the_panel_cell_again_starts_afresh_and_leaves_nothing_behind(small):

@@ -75,6 +75,7 @@ def test_the_page_s_file_is_tidy_and_its_pictures_are_those_of_the_lessons():
     assert saved == [cells(path)[panel_cell(path)].outputs[0].data["image/png"] for path in LESSONS]
 
 
+@pytest.mark.soak
 def test_p_moves_in_every_panel_in_jupyterlab(browser, server, panels, page_of_panels):
     shutil.copy(page_of_panels, server.folder)
     notebook = Notebook(browser, server, DEMO.name)
