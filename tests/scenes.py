@@ -23,6 +23,13 @@ BAD_STARTS = [
 """Arguments that no panel takes, the error and words from its message."""
 
 
+def first_of(cases):
+    """Return the cases for a test of which all but the first are left to the long run."""
+    first, *rest = cases
+    rest = [case if isinstance(case, tuple) else (case,) for case in rest]
+    return [first, *(pytest.param(*case, marks=pytest.mark.soak) for case in rest)]
+
+
 def units_scene(figure, seed, units=16):
     """Units on the left, a bar on the right; everything that moves depends on p."""
     left, right = figure.subplots(1, 2)

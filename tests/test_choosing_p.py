@@ -19,7 +19,7 @@ from dlcourse.choosing_p import exercises, picture
 from dlcourse.compare import mean_interval, paired_difference
 from dlcourse.grid import nearest
 from dlcourse.training import mlp, train
-from tests.scenes import BAD_STARTS, assert_no_history, assert_refused, drawn, legible
+from tests.scenes import BAD_STARTS, assert_no_history, assert_refused, drawn, first_of, legible
 
 PS = (0, 0.01, 0.5, 0.99, 1)
 
@@ -328,6 +328,7 @@ def test_where():
 
 
 @pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.soak
 def test_a_bigger_net_wants_more_dropout(seed):
     """Intervals of 95 %, each of differences that are 4 or more times as large as they are."""
     low, high = choosing_p.PS.index(0.1), choosing_p.PS.index(0.65)
@@ -381,6 +382,7 @@ def test_stopping_early_does_the_same(width):
     assert paired_difference(curves[0, :, stop], curves[0, :, -1]).verdict == "higher"
 
 
+@pytest.mark.soak
 def test_what_may_have_been_seen():
     middle = choosing_p.networks()
     assert 0.2 <= choosing_p.PS[middle.best] <= 0.65
@@ -412,8 +414,8 @@ def test_noise_of_a_layer():
 STATES = [(32, 300, "hidden"), (8, 100, "both"), (128, 100, "input"), (8, 1000, "hidden")]
 
 
-@pytest.mark.parametrize(("width", "images", "where"), STATES)
-@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize(("width", "images", "where"), first_of(STATES))
+@pytest.mark.parametrize("large", first_of([False, True]))
 def test_nothing_is_cut_off_and_no_words_overlap(width, images, where, large):
     ps = [*np.arange(0, 101, 6) / 100, *PS]
     settings = {"seed": 0, "width": width, "images": images, "where": where}
@@ -456,6 +458,7 @@ def test_a_show_is_quick():
     assert (time.perf_counter() - start) / 101 < 0.008
 
 
+@pytest.mark.soak
 def test_panel_trains_and_has_no_history():
     panel = choosing_p.panel(p=0.3, width=8, images=100)
     try:

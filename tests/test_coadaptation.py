@@ -15,7 +15,7 @@ from dlcourse.coadaptation import ablation
 from dlcourse.compare import Difference, mean_interval, paired_difference
 from dlcourse.grid import train_grid
 from dlcourse.keep import Keep
-from tests.scenes import BAD_STARTS, assert_no_history, assert_refused, drawn, legible
+from tests.scenes import BAD_STARTS, assert_no_history, assert_refused, drawn, first_of, legible
 
 PS = (0, 0.01, 0.5, 0.99, 1)
 
@@ -76,6 +76,7 @@ def test_the_data_are_those_of_the_lesson():
     assert images.wrong.sum() == 200
 
 
+@pytest.mark.soak
 def test_width_and_schedule_are_the_shortest_within_0_01_of_the_best_on_validation():
     scores = coadaptation.validation_scores(seeds=2)
     good = [setting for setting, score in scores.items() if score > max(scores.values()) - 0.01]
@@ -292,8 +293,8 @@ def test_dead_units_are_left_out():
 SETTINGS = list(product((0.2, 0.5, 0.8), coadaptation.LAYERS))
 
 
-@pytest.mark.parametrize(("trained", "layers"), SETTINGS)
-@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize(("trained", "layers"), first_of(SETTINGS))
+@pytest.mark.parametrize("large", first_of([False, True]))
 def test_nothing_is_cut_off_and_no_words_overlap(trained, layers, large):
     ps = (*PS, 0.05, 0.2, 0.37, 0.8)
     state = {"seed": 1, "trained": trained, "layers": layers}

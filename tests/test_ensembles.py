@@ -18,7 +18,7 @@ from dlcourse import ThreeLayerNet, digits, ensembles
 from dlcourse.checks import check
 from dlcourse.ensembles.members import product_in_slabs
 from dlcourse.monte_carlo import mc_dropout
-from tests.scenes import BAD_STARTS, assert_no_history, assert_refused, drawn, legible
+from tests.scenes import BAD_STARTS, assert_no_history, assert_refused, drawn, first_of, legible
 
 PS = (0, 0.01, 0.5, 0.99, 1)
 
@@ -229,6 +229,7 @@ def test_monte_carlo_errors_by_hand():
         assert found[1, k] == (total[30:].argmax(axis=1) != y).mean()
 
 
+@pytest.mark.soak
 def test_the_average_gets_better_and_catches_up_after_some_masks():
     found = ensembles.averaging()
     low, high = found.interval()
@@ -292,9 +293,9 @@ def test_the_doubt_grows_by_a_third_where_most_turned_digits_are_lost():
 # --- The picture and the panel ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("kind", "n"), list(product(ensembles.KINDS, ensembles.SIZES)))
-@pytest.mark.parametrize("seed", [0, 1])
-@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize(("kind", "n"), first_of(product(ensembles.KINDS, ensembles.SIZES)))
+@pytest.mark.parametrize("seed", first_of([0, 1]))
+@pytest.mark.parametrize("large", first_of([False, True]))
 def test_nothing_is_cut_off_and_no_words_overlap(kind, n, seed, large):
     ps = (*PS, 0.2, 0.37)
     state = {"seed": seed, "network": kind, "n": n}
@@ -318,6 +319,7 @@ def test_picture_shows_the_numbers():
     assert f"16 members ± {found.variance[0] ** 0.5:.2f}" in caption.get_text()
 
 
+@pytest.mark.soak
 def test_panel_shows_the_same_picture_however_it_got_there():
     panel = ensembles.panel(p=0.3, network="linear", n=4)
     try:

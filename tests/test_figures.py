@@ -216,6 +216,7 @@ def test_a_saved_notebook_holds_each_picture_once(path):
 # --- live
 
 
+@pytest.mark.soak
 def test_a_live_figure_has_its_words_in_jupyterlab(browser, server):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(SHOW)])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}

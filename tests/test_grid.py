@@ -336,6 +336,7 @@ def test_other_workers_give_the_same(small_tasks):
         torch.set_num_threads(threads)
 
 
+@pytest.mark.soak
 def test_a_cluster_gives_the_same(small_tasks):
     from distributed import Client, LocalCluster
 

@@ -492,6 +492,7 @@ print((taken() - before) / 1e6)
 """
 
 
+@pytest.mark.soak
 def test_a_thousand_updates_add_less_than_five_megabytes():
     answer = subprocess.run(
         [sys.executable, "-c", GROWTH], cwd=ROOT, capture_output=True, text=True, check=True

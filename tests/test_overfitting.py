@@ -18,7 +18,7 @@ from dlcourse.compare import Difference, mean_interval, paired_difference
 from dlcourse.data import Dataset
 from dlcourse.keep import Keep
 from dlcourse.training import Curves, mlp, train
-from tests.scenes import BAD_STARTS, assert_no_history, assert_refused, drawn, legible
+from tests.scenes import BAD_STARTS, assert_no_history, assert_refused, drawn, first_of, legible
 from tests.test_notebooks import ROOT
 
 PS = (0, 0.05, 0.5, 0.99, 1)
@@ -101,12 +101,14 @@ def test_with_wrong_labels_dropout_helps_after_40_epochs(seed):
     assert paired_difference(found.gap[1, :, -1], found.gap[0, :, -1]).verdict == "lower"
 
 
+@pytest.mark.soak
 def test_with_clean_labels_it_does_not():
     found = overfitting.trained(0, 0.0, 1000).test_accuracy[..., -1]
     for p in (0.1, 0.2, 0.35, 0.5):
         assert abs(paired_difference(found[overfitting.nearest(p)], found[0]).mean) < 0.02
 
 
+@pytest.mark.soak
 def test_what_a_learner_may_have_seen():
     noisy = overfitting.trained(0, 0.2, 1000)
     last = noisy.test_accuracy[..., -1].mean(axis=1)
@@ -127,6 +129,7 @@ def test_after_20_epochs_dropout_gains_less_than_after_40():
     assert gain[19] < gain[39] - 0.02
 
 
+@pytest.mark.soak
 def test_the_swap_is_seen_on_another_draw_of_images_and_wrong_labels():
     noisy = data.digits(1000, wrong_labels=0.2, seed=1)
     swap = (0.2, 0.5), (0.5, 0.2)
@@ -137,8 +140,8 @@ def test_the_swap_is_seen_on_another_draw_of_images_and_wrong_labels():
 # --- The picture -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("wrong", "images"), STATES)
-@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize(("wrong", "images"), first_of(STATES))
+@pytest.mark.parametrize("large", first_of([False, True]))
 def test_nothing_is_cut_off_and_no_words_overlap(wrong, images, large):
     found = overfitting.trained(0, wrong, images)
     state = {"seed": 0, "wrong": wrong, "images": images}
@@ -194,6 +197,7 @@ def test_static_figures_draw_what_they_are_given():
 # --- The panel -------------------------------------------------------------------------------
 
 
+@pytest.mark.soak
 def test_panel_shows_the_same_picture_however_it_got_there():
     panel = overfitting.panel(p=0.3, images=300)
     try:

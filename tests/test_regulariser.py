@@ -14,7 +14,7 @@ from dlcourse.checks import check
 from dlcourse.compare import mean_interval
 from dlcourse.regulariser import CANDIDATES, CHOSEN, Setting
 from dlcourse.training import limit_norm, mlp, train
-from tests.scenes import BAD_STARTS, assert_no_history, assert_refused, drawn, legible
+from tests.scenes import BAD_STARTS, assert_no_history, assert_refused, drawn, first_of, legible
 
 PS = (0, 0.01, 0.5, 0.99, 1)
 
@@ -407,7 +407,7 @@ def test_another_unit_moves_plain_ridge_only(model):
     assert ten.weights[50, 0] == pytest.approx(one.weights[50, 0] / 10, rel=1e-5)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", first_of(range(20)))
 def test_every_draw_can_be_learned(seed):
     """No plane parts the labels, which for 60 noisy ones in 4 dimensions would be a rare thing."""
     found = regulariser.path(seed, "logistic", 1)
@@ -416,8 +416,8 @@ def test_every_draw_can_be_learned(seed):
 
 
 @pytest.mark.parametrize("model", regulariser.MODELS)
-@pytest.mark.parametrize("scale", regulariser.SCALES)
-@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("scale", first_of(regulariser.SCALES))
+@pytest.mark.parametrize("large", first_of([False, True]))
 def test_nothing_is_cut_off_and_no_words_overlap(model, scale, large):
     for seed in (0, 1):
         state = {"seed": seed, "model": model, "scale": scale}
@@ -442,6 +442,7 @@ def test_the_picture_shows_the_numbers():
         assert "-" not in caption.get_text() and "−0.00," not in caption.get_text()
 
 
+@pytest.mark.soak
 def test_panel_shows_the_same_picture_however_it_got_there():
     panel = regulariser.panel(p=0.3)
     try:
