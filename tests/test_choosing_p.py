@@ -344,6 +344,7 @@ def test_too_much_underfits_even_the_training_images():
     assert sweep.gain(7).mean < -0.4 and training[7] < 0.4
 
 
+@pytest.mark.soak
 def test_input_dropout_alone_does_what_hidden_dropout_does():
     hidden, inputs = (
         choosing_p.networks(32, 300, seed=1),
@@ -374,6 +375,7 @@ def test_wrong_labels_lower_every_score_by_the_same_rule():
 
 
 @pytest.mark.parametrize("width", [32, 128])
+@pytest.mark.soak
 def test_stopping_early_does_the_same(width):
     curves = choosing_p.networks(width, 300, seed=1).curves.test_accuracy
     stop = curves[0].mean(axis=0).argmax()

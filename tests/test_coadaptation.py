@@ -326,6 +326,7 @@ def test_titles_say_the_verdict():
     assert finding(Difference(-0.001, 0.03, 8)) == "no difference seen: +0.00 ± 0.03"
 
 
+@pytest.mark.soak
 def test_panel_shows_the_same_picture_however_it_got_there():
     panel = coadaptation.panel(p=0.3, trained=0.8, layers="second")
     try:

@@ -90,6 +90,7 @@ def test_p_moves_in_every_panel_in_jupyterlab(browser, server, panels, page_of_p
     notebook.close()
 
 
+@pytest.mark.soak
 def test_a_lesson_works_in_notebook_7(browser, server):
     (path,) = [path for path in LESSONS if path.stem == "01_masks"]
     cell, (camera, settings) = panel_cell(path), films(["masks"])["masks"]

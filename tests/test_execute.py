@@ -28,6 +28,7 @@ for i in range(3):
     time.sleep(0.3)"""
 
 
+@pytest.mark.soak
 def test_two_runs_give_the_same_file_with_the_picture_and_no_widget(command, tmp_path):
     (tmp_path / "notebooks").mkdir()
     path = tmp_path / "notebooks" / "a.ipynb"

@@ -74,7 +74,13 @@ def test_the_first_cell_imports_what_the_panels_need():
     assert imported == {line.partition(".")[0] for line in PANELS}
 
 
-@pytest.mark.parametrize("line", PANELS)
+def trains(line):
+    return line.startswith(("coadaptation.", "overfitting.", "choosing_p."))
+
+
+@pytest.mark.parametrize(
+    "line", [pytest.param(line, marks=[pytest.mark.soak] * trains(line)) for line in PANELS]
+)
 def test_a_panel_line_runs_and_is_the_state_that_the_panel_prints(line):
     name = line.partition(".")[0]
     panel = eval(line, {name: import_module(f"dlcourse.{name}")})

@@ -123,6 +123,7 @@ def test_what_a_learner_may_have_seen():
     assert gains[1] > gains[0] > 0.04
 
 
+@pytest.mark.soak
 def test_after_20_epochs_dropout_gains_less_than_after_40():
     runs = overfitting.trained(0, 0.2, 1000).test_accuracy
     gain = (runs[overfitting.nearest(0.5)] - runs[0]).mean(axis=0)

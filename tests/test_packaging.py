@@ -189,10 +189,17 @@ def conda(name):
     head, _, rest = "\n".join(lines(name)).partition("\ndependencies:\n")
     packages = {}
     for line in rest.splitlines():
-        package, bound = re.fullmatch(r"  - ([a-z][a-z0-9-]*)((?:>=|=)[0-9.]+)?", line).groups()
+        package, bound = re.fullmatch(
+            r"  - ([a-z][a-z0-9-]*)((?:>=|=|!=)[0-9.*,!=>]+)?", line
+        ).groups()
         assert package not in packages
         packages[package] = bound or ""
     return packages, head
+
+
+def bound_sorted(bound):
+    """Return a bound as `SpecifierSet` writes it, conda's own "=" as it is."""
+    return bound if re.fullmatch(r"(=[0-9.]+)?", bound) else str(SpecifierSet(bound))
 
 
 def test_the_conda_environment_is_pyprojects():
@@ -203,7 +210,7 @@ def test_the_conda_environment_is_pyprojects():
     for requirement in map(Requirement, PROJECT["dependencies"]):
         name = CONDA_NAMES.get(requirement.name, requirement.name)
         expected[name] = str(requirement.specifier)
-    assert packages == expected
+    assert {name: bound_sorted(bound) for name, bound in packages.items()} == expected
 
 
 def test_binders_environment_is_the_one_at_the_root():

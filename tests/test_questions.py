@@ -15,7 +15,7 @@ import pytest
 from dlcourse import dropout_mask, ensembles, masks, questions
 from dlcourse.checks import check
 from tests.lab import Notebook
-from tests.scenes import BAD_STARTS, assert_legible, assert_no_history, assert_refused, first_of
+from tests.scenes import BAD_STARTS, assert_legible, assert_no_history, assert_refused
 from tests.test_notebooks import LESSONS, ROOT, cells
 
 LESSON = ROOT / "notebooks" / "10_questions.ipynb"
@@ -192,14 +192,13 @@ def follow(notebook, target):
 
 @pytest.mark.parametrize(
     "target",
-    first_of(
-        [
-            "06_overfitting.ipynb#cell-id=second",
-            "#cell-id=lesson-07",
-            "07_choosing_p.ipynb#cell-id=when-not-figure",
-        ]
-    ),
+    [
+        "06_overfitting.ipynb#cell-id=second",
+        "#cell-id=lesson-07",
+        "07_choosing_p.ipynb#cell-id=when-not-figure",
+    ],
 )
+@pytest.mark.soak
 def test_a_link_opens_the_other_notebook_at_its_cell(browser, server, target):
     file, _, cell = target.partition("#cell-id=")
     for name in {LESSON.name, file or LESSON.name}:
@@ -398,6 +397,7 @@ def test_the_picture_is_legible(units, k):
         assert_legible(questions.scene, np.arange(0, 101, 5) / 100, seed=seed, units=units, masks=k)
 
 
+@pytest.mark.soak
 def test_a_picture_does_not_depend_on_what_was_shown_before():
     panel = questions.panel()
     try:

@@ -67,7 +67,7 @@ def button(panel):
 
 
 def told(panel):
-    (found,) = [part for part in panel._parts if type(part) is widgets.Label]
+    (found,) = [part for part in panel.controls if type(part) is widgets.Label]
     return found.value
 
 

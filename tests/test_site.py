@@ -40,18 +40,38 @@ def seen_first(values, stem):
     return [pytest.param(v, marks=[] if stem(v) in SEEN else pytest.mark.soak) for v in values]
 
 
-lesson_in_a_browser = pytest.mark.parametrize(
+most_lessons_later = pytest.mark.parametrize(
     "path", seen_first(LESSONS, lambda path: path.stem), ids=lambda path: path.stem
 )
-page_in_a_browser = pytest.mark.parametrize(
+most_pages_later = pytest.mark.parametrize(
     "name", seen_first(PAGES, lambda name: name.removesuffix(".html"))
 )
 
 
+class OnePicture(Camera):
+    """A camera that draws one picture of its scene, and hands it out for every p."""
+
+    def take(self, p, **settings):
+        self.picture = getattr(self, "picture", None) or super().take(0.5, **settings)
+        return self.picture
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(request, tmp_path_factory):
+    """The site; without the long run it has whole films only where a test moves p."""
+    whole = any(item.get_closest_marker("soak") for item in request.session.items)
+    shoot = site.shoot
+
+    def shoot_what_is_seen(name):
+        seen = whole or name in {stem[3:] for stem in SEEN}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(site, "Camera", Camera if seen else OnePicture)
+            return shoot(name)
+
     folder = tmp_path_factory.mktemp("site") / "pages"
-    assert [path.name for path in site.build(LESSONS, folder)] == PAGES
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(site, "shoot", shoot_what_is_seen)
+        assert [path.name for path in site.build(LESSONS, folder)] == PAGES
     return folder
 
 
@@ -149,7 +169,7 @@ def test_what_loads_something_would_be_seen(tag):
     assert not loaded('<a href="https://a.org">a</a><img src="data:,">')
 
 
-@every_page
+@most_pages_later
 def test_a_page_is_small_and_loads_nothing(folder, name):
     page = folder / name
     assert page.stat().st_size < (1e6 if name == "index.html" else 8e6)
@@ -195,7 +215,7 @@ def capture(page, name):
     page.screenshot(path=SCREENSHOTS / f"site-{name}.png")
 
 
-@lesson_in_a_browser
+@most_lessons_later
 def test_p_moves_by_keyboard_and_by_dragging(visit, shoot, path):
     page = visit(f"{path.stem}.html")
     expect(page, 0.5, shoot(path, 0.5))
@@ -221,7 +241,7 @@ def test_p_moves_by_keyboard_and_by_dragging(visit, shoot, path):
     capture(page, path.stem)
 
 
-@lesson_in_a_browser
+@most_lessons_later
 def test_p_moves_on_a_phone(visit, shoot, path):
     phone = {"has_touch": True, "is_mobile": True, "device_scale_factor": 2}
     page = visit(f"{path.stem}.html", PHONE, **phone)
@@ -251,7 +271,7 @@ def assert_nothing_is_wider_than_the_window(page):
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
-@page_in_a_browser
+@most_pages_later
 def test_a_phone_never_scrolls_sideways(visit, name):
     page = visit(name, PHONE)
     page.evaluate("document.querySelectorAll('details').forEach(node => { node.open = true })")
@@ -269,7 +289,7 @@ def test_without_a_script_the_page_shows_the_picture_and_says_why_p_rests(visit,
     assert base64.b64decode(source.split(",")[1]) == shoot(path, 0.5)
 
 
-@lesson_in_a_browser
+@most_lessons_later
 def test_the_other_controls_are_told_not_shown(visit, path):
     page = visit(f"{path.stem}.html")
     assert "p moves when" not in page.locator(".film").inner_text()
@@ -288,7 +308,7 @@ def test_the_other_controls_are_told_not_shown(visit, path):
 # --- the rest of a page
 
 
-@lesson_in_a_browser
+@most_lessons_later
 def test_the_saved_outputs_are_shown(folder, visit, path):
     page = visit(f"{path.stem}.html")
     text = page.locator("main").inner_text()
@@ -309,7 +329,7 @@ def test_the_saved_outputs_are_shown(folder, visit, path):
             assert line in text
 
 
-@lesson_in_a_browser
+@most_lessons_later
 def test_formulas_are_drawn(visit, path):
     text = "\n".join(cell.source for cell in cells(path, "markdown"))
     text = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.S)
@@ -370,7 +390,7 @@ def test_a_formula_that_cannot_be_translated_is_an_error():
         site.formula(r"a \nosuch b")
 
 
-@lesson_in_a_browser
+@most_lessons_later
 def test_answers_are_folded_and_open(visit, path):
     page = visit(f"{path.stem}.html")
     folded = page.locator("details").first
@@ -451,7 +471,7 @@ CONTRAST = """() => {
   return least; }"""
 
 
-@page_in_a_browser
+@most_pages_later
 def test_a_page_can_be_read_by_everybody(folder, visit, name):
     html = (folder / name).read_text(encoding="utf-8")
     page = Tags(html)
