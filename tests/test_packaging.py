@@ -25,6 +25,7 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 INSTALL = 'pip install -c constraints.txt -e ".[test]"'
 INSTALL_IN_CI = INSTALL.replace("test", "test,dev")
+ON_ANOTHER_PROCESSOR = "python -m tests.processor sse4 pytest -n auto"
 UPKEEP = ["ruff check .", "ruff format --check .", "codespell", "mypy dlcourse"]
 START = "pip install -c constraints.txt -e . && jupyter lab notebooks/00_start_here.ipynb"
 
@@ -188,10 +189,9 @@ def conda(name):
     """Return {package: what stands behind its name} of an environment.yml and its first lines."""
     head, _, rest = "\n".join(lines(name)).partition("\ndependencies:\n")
     packages = {}
+    spec = re.compile(r"  - ([a-z][a-z0-9-]*)((?:>=|=)[0-9.]+(?:,!=[0-9.*]+)?)?")
     for line in rest.splitlines():
-        package, bound = re.fullmatch(
-            r"  - ([a-z][a-z0-9-]*)((?:>=|=|!=)[0-9.*,!=>]+)?", line
-        ).groups()
+        package, bound = spec.fullmatch(line).groups()
         assert package not in packages
         packages[package] = bound or ""
     return packages, head
@@ -283,9 +283,12 @@ def test_the_readmes_conda_line_is_environment_ymls():
 
 
 def test_ci_does_what_the_readme_says():
-    steps = [s.removeprefix("step ") for s in lines(".ci/run") if s.startswith("step ")]
+    commands = map(str.strip, lines(".ci/run"))
+    steps = [s.removeprefix("step ") for s in commands if s.startswith("step ")]
     assert [s for s in steps if s in UPKEEP] == UPKEEP
-    assert steps.index(INSTALL_IN_CI) < steps.index(UPKEEP[0]) < steps.index("pytest -n auto")
+    tests = ["pytest -n auto", "pytest -n auto -m soak", ON_ANOTHER_PROCESSOR]
+    assert [s for s in steps if s in tests] == tests
+    assert steps.index(INSTALL_IN_CI) < steps.index(UPKEEP[0]) < steps.index(tests[0])
     assert "export CI=true" in lines(".ci/run")
     workflow = (ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8")
     assert "- run: bash .ci/run\n" in workflow
