@@ -27,7 +27,15 @@ from dlcourse.live import MOST_SEED, POSITIONS, Panel, whole_number
 from dlcourse.retrain import TrainingPanel
 from tests.lab import Delay
 from tests.scenes import units_scene
-from tests.test_browser import SCREENSHOTS, ask, open_small, picture, small, wait_for_picture  # noqa: F401
+from tests.test_browser import (
+    SCREENSHOTS,
+    ask,
+    open_small,
+    opened,  # noqa: F401 - a fixture, as is small
+    picture,
+    small,  # noqa: F401
+    wait_for_picture,
+)
 
 ROOT = Path(__file__).parent.parent
 SIZE = (300, 160)
