@@ -397,7 +397,7 @@ class Panel(widgets.VBox):
         return True
 
     def _say(self, words: str) -> None:
-        """Show a notice under the picture, or none."""
+        """Show a notice above the controls, or none."""
         with suppress(Exception):  # what this thread cannot send the next event's thread does
             self._notice.value = words
         with suppress(Exception):

@@ -18,6 +18,9 @@ LOOK = f"""<style>
 .dlcourse-code .widget-readout {{
   width: auto; max-width: none; padding: 0 8px; font-family: monospace; white-space: nowrap;
   user-select: all; -webkit-user-modify: read-only; cursor: copy; }}
+.dlcourse-notice.widget-label {{
+  order: -1; height: auto; padding: 6px 10px; white-space: normal; line-height: 1.5;
+  border-left: 4px solid #b35900; background: #fff4e5; color: #000; }}
 .dlcourse-large {{ --jp-widgets-font-size: 18px; --jp-widgets-inline-height: 34px; }}
 </style>"""
 # Core sliders have no name for a screen reader, and say their position instead of what they show;

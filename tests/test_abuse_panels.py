@@ -485,7 +485,7 @@ class OneThreadLine(Line):
 
 
 def notice(panel):
-    """Return what the browser was told to show under the picture, None where that is hidden."""
+    """Return what the browser was told to show in the notice, None where that is hidden."""
     hidden = panel._notice.layout.comm.state["display"] == "none"
     return None if hidden else panel._notice.comm.state["value"]
 

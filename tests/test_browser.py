@@ -283,6 +283,7 @@ def test_under_a_kernel_of_which_no_thread_can_send_the_panel_says_so_and_p_move
     small.wait_for_slider(1)
     told = small.output(1).query_selector(".dlcourse-notice")
     assert told.is_visible() and "could not be sent: LookupError" in told.inner_text()
+    assert told.bounding_box()["y"] < small.output(1).query_selector("img").bounding_box()["y"]
     assert not refused or '%pip install "ipykernel!=7.0.*"' in told.inner_text()
     small.screenshot(SCREENSHOTS / "no-thread-can-send.png")
     small.click_button(1, "New draw")
