@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 from dlcourse.film import Camera
-from dlcourse.live import SIZE
+from dlcourse.live import SIZE, WAITING
 from dlcourse.notebooks import tidy
 from dlcourse.page import BUTTONS
 from tests.lab import Notebook, Voila, panel_cell
@@ -222,6 +222,12 @@ def test_one_click_takes_the_line_that_makes_the_picture_again(app, panels):
 
 
 def test_every_control_has_a_name_and_every_picture_words(app, panels):
+    app.wait_for_function(  # until all is drawn again that the tests before have changed
+        """waiting => [...document.querySelectorAll(".dlcourse-panel .widget-image")].every(
+             picture => picture.offsetParent === null || picture.alt !== waiting)""",
+        arg=WAITING,
+        timeout=120_000,
+    )
     session = app.context.new_cdp_session(app)
     nodes = session.send("Accessibility.getFullAXTree")["nodes"]
     told = [
