@@ -19,7 +19,7 @@ from benchmarks.rows import Row
 from tests.lab import NO_CHROMIUM, Notebook, Server, chromium, find_chromium
 
 ALONE = ("00_start_here", "02_scaling", "06_overfitting", "10_questions")  # least memory to most
-TOGETHER = ("02_scaling", "06_overfitting")  # one that only computes, one that trains
+TOGETHER = ("02_scaling",)
 LIMIT = 1000  # MB for one student: half of what Binder gives
 
 
