@@ -93,7 +93,7 @@ def measure(program: str, lesson: str, students: int) -> dict[str, float]:
 
 
 def rows() -> list[Row]:
-    """Measure four lessons for one student, and two of them for three students at once."""
+    """Measure four lessons for one student, and one of them for three students at once."""
     program = find_chromium()
     if program is None:
         raise SystemExit(NO_CHROMIUM)
